@@ -16,9 +16,9 @@ Puterman (1994), "Markov Decision Processes", chapters 2 and 6. Sutton and Barto
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import inspect
 from functools import cached_property
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,9 +26,8 @@ from torch import Tensor
 from rlkit.validation import require_discount, require_distribution, require_finite
 
 
-@dataclass(frozen=True, eq=False)
 class FiniteMDP:
-    r"""A validated finite MDP.
+    r"""A validated finite MDP. Treat it as a constant: ``to`` and ``with_discount`` return new ones.
 
     Parameters
     ----------
@@ -55,39 +54,49 @@ class FiniteMDP:
         reach an end.
     """
 
-    transition_probabilities: Tensor
-    rewards: Tensor
-    discount: float
-    next_states: Tensor | None = None
-    # None stands for the default described above and is replaced by a tensor as soon as the MDP is made.
-    initial_distribution: Tensor = cast(Tensor, None)
-    admissible: Tensor = cast(Tensor, None)
-    state_names: tuple[str, ...] = ()
-    action_names: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        require_discount(self.discount)
+    def __init__(
+        self,
+        transition_probabilities: Tensor,
+        rewards: Tensor,
+        discount: float,
+        next_states: Tensor | None = None,
+        initial_distribution: Tensor | None = None,
+        admissible: Tensor | None = None,
+        state_names: tuple[str, ...] = (),
+        action_names: tuple[str, ...] = (),
+    ) -> None:
+        require_discount(discount)
+        self.transition_probabilities, self.rewards, self.discount = transition_probabilities, rewards, discount
+        self.next_states, self.state_names, self.action_names = next_states, state_names, action_names
         self._check_layout()
-        probabilities, rewards = self.transition_probabilities, self.rewards
-        if self.admissible is None:
-            everywhere = torch.ones(probabilities.shape[:2], dtype=torch.bool, device=probabilities.device)
-            object.__setattr__(self, "admissible", everywhere)
+        if admissible is None:
+            shape = transition_probabilities.shape[:2]
+            admissible = torch.ones(shape, dtype=torch.bool, device=transition_probabilities.device)
+        self.admissible = admissible
         self._check_admissible()
-        allowed = self.admissible
+        self._check_numbers()
+        self.initial_distribution = self._uniform_start() if initial_distribution is None else initial_distribution
+        if tuple(self.initial_distribution.shape) != (self.num_states,):
+            given = tuple(self.initial_distribution.shape)
+            raise ValueError(f"initial_distribution has shape {given}, expected ({self.num_states},)")
+        require_distribution(self.initial_distribution, "initial probabilities")
+        if discount == 1:
+            self._check_an_end_is_reachable()
+
+    def _check_numbers(self) -> None:
+        allowed, probabilities, rewards = self.admissible, self.transition_probabilities, self.rewards
         shaped = allowed if rewards.ndim == 2 else allowed[..., None]
         require_finite(rewards=torch.where(shaped, rewards, torch.zeros_like(rewards)))
+        # Rows of actions that do not exist may hold anything: a distribution stands in for them here.
         first = torch.nn.functional.one_hot(torch.zeros_like(allowed, dtype=torch.int64), probabilities.shape[2])
         filled = torch.where(allowed[..., None], probabilities, first.to(probabilities.dtype))
         require_distribution(filled, "transition probabilities of state {0}, action {1}")
-        self._check_initial_distribution()
         for names, what, count in (
             (self.state_names, "state_names", self.num_states),
             (self.action_names, "action_names", self.num_actions),
         ):
             if names and len(names) != count:
                 raise ValueError(f"{what} has {len(names)} entries, expected {count}")
-        if self.discount == 1:
-            self._check_an_end_is_reachable()
 
     def _check_layout(self) -> None:
         probabilities, rewards, neighbours = self.transition_probabilities, self.rewards, self.next_states
@@ -128,16 +137,10 @@ class FiniteMDP:
         if stuck.any():
             raise ValueError(f"state {int(stuck.nonzero()[0])} has no admissible action, expected at least one")
 
-    def _check_initial_distribution(self) -> None:
-        initial = self.initial_distribution
-        if initial is None:
-            starts = (~self.terminal).to(self.rewards.dtype)
-            starts = starts if starts.sum() > 0 else torch.ones_like(starts)
-            object.__setattr__(self, "initial_distribution", starts / starts.sum())
-        elif tuple(initial.shape) != (self.num_states,):
-            raise ValueError(f"initial_distribution has shape {tuple(initial.shape)}, expected ({self.num_states},)")
-        else:
-            require_distribution(initial, "initial probabilities")
+    def _uniform_start(self) -> Tensor:
+        starts = (~self.terminal).to(self.rewards.dtype)
+        starts = starts if starts.sum() > 0 else torch.ones_like(starts)
+        return starts / starts.sum()
 
     def _check_an_end_is_reachable(self) -> None:
         reached = self.terminal.clone()
@@ -199,15 +202,17 @@ class FiniteMDP:
 
     def with_discount(self, discount: float) -> FiniteMDP:
         """Return the same process with another discount."""
-        return replace(self, discount=discount)
+        return self._copy(discount=discount)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> FiniteMDP:
         """Return a copy on another device or in another floating point type."""
+        moved = {}
+        for name in ("transition_probabilities", "rewards", "next_states", "initial_distribution", "admissible"):
+            tensor = getattr(self, name)
+            if tensor is not None:
+                moved[name] = tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+        return self._copy(**moved)
 
-        def move(tensor: Tensor | None) -> Tensor | None:
-            if tensor is None or not tensor.is_floating_point():
-                return tensor if tensor is None else tensor.to(device)
-            return tensor.to(device=device, dtype=dtype)
-
-        names = ("transition_probabilities", "rewards", "next_states", "initial_distribution", "admissible")
-        return replace(self, **{name: move(getattr(self, name)) for name in names})
+    def _copy(self, **changes: Any) -> FiniteMDP:
+        names = inspect.signature(FiniteMDP).parameters
+        return FiniteMDP(**{name: changes.get(name, getattr(self, name)) for name in names})

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import torch
+from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from rlkit.gridworld import Gridworld
@@ -32,7 +34,7 @@ def use_course_style() -> None:
     colours = [PALETTE[name] for name in ("blue", "orange", "green", "purple", "sky", "yellow")]
     plt.rcParams.update(
         {
-            "axes.prop_cycle": plt.cycler(color=colours) + plt.cycler(linestyle=DASHES),
+            "axes.prop_cycle": cycler(color=colours) + cycler(linestyle=DASHES),
             "axes.edgecolor": PALETTE["ink"],
             "axes.facecolor": "none",
             "axes.grid": True,
@@ -135,8 +137,8 @@ def _draw_cell(axes: Axes, row: int, column: int, letter: str, shade: float) -> 
         colour, alpha = PALETTE["ink"], 0.55
     elif letter in "GP":
         colour, alpha = PALETTE["green" if letter == "G" else "orange"], 0.6
-    axes.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=alpha, linewidth=0))
-    axes.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=PALETTE["ink"], linewidth=0.6))
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=alpha, linewidth=0))
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=PALETTE["ink"], linewidth=0.6))
 
 
 def _draw_arrows(axes: Axes, row: float, column: float, probabilities: Sequence[float]) -> None:

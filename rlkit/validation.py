@@ -36,7 +36,7 @@ def require_shapes(*, given: Mapping[str, Any], **expected: str) -> None:
         count = value.ndim - len(letters)
         if count < 0 or (count > 0 and not leading):
             raise ValueError(f"{name} has shape {tuple(value.shape)}, expected ({axes})")
-        bindings = list(zip(letters, value.shape[count:], strict=True))
+        bindings: list[tuple[str, Any]] = list(zip(letters, value.shape[count:], strict=True))
         if leading:
             bindings.append(("...", tuple(value.shape[:count])))
         for letter, length in bindings:

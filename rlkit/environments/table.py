@@ -109,8 +109,8 @@ class TableEnvironment:
         """
         if self._state is None:
             raise RuntimeError("step was called before reset; call reset() first to get the first observation")
-        self._require_actions(action)
         mdp, state = self.mdp, self._state
+        self._require_actions(action, state)
         outcome = sample(mdp.transition_probabilities[state, action], self._generator)
         arrived = outcome if mdp.next_states is None else mdp.next_states[state, action, outcome]
         reward = mdp.rewards[state, action] if mdp.rewards.ndim == 2 else mdp.rewards[state, action, outcome]
@@ -124,7 +124,7 @@ class TableEnvironment:
         self._elapsed = torch.where(ended, 0, self._elapsed)
         return Step(self._state, reward, terminated, truncated, arrived)
 
-    def _require_actions(self, action: Tensor) -> None:
+    def _require_actions(self, action: Tensor, state: Tensor) -> None:
         if tuple(action.shape) != self.batch_shape or action.dtype != torch.int64:
             raise ValueError(
                 f"action has shape {tuple(action.shape)} and dtype {action.dtype}, "
@@ -133,6 +133,6 @@ class TableEnvironment:
         unknown = (action < 0) | (action >= self.num_actions)
         if unknown.any():
             raise ValueError(f"action {int(action[unknown][0])} does not exist, expected 0..{self.num_actions - 1}")
-        if not self.mdp.admissible[self._state, action].all():
-            place = tuple((~self.mdp.admissible[self._state, action]).nonzero()[0].tolist())
-            raise ValueError(f"action {int(action[place])} is not admissible in state {int(self._state[place])}")
+        missing = ~self.mdp.admissible[state, action]
+        if missing.any():
+            raise ValueError(f"action {int(action[missing][0])} is not admissible in state {int(state[missing][0])}")
