@@ -44,7 +44,7 @@ def action_values(mdp: FiniteMDP, state_values: Tensor) -> Tensor:
         Minus infinity for actions that are not admissible.
     """
     values = mdp.expected_rewards + mdp.discount * mdp.expected_next_values(state_values)
-    return values.masked_fill(~mdp.admissible, -torch.inf)
+    return values if mdp.every_action_is_admissible else values.masked_fill(~mdp.admissible, -torch.inf)
 
 
 def bellman_expectation_operator(mdp: FiniteMDP, policy: Tensor, state_values: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rlkit.neighbours import neighbour_matrix
 from rlkit.validation import require_discount, require_distribution, require_finite
 
 
@@ -173,7 +174,14 @@ class FiniteMDP:
         expected = self.rewards
         if expected.ndim == 3:
             expected = (self.transition_probabilities * expected).sum(dim=2)
-        return torch.where(self.admissible, expected, torch.zeros_like(expected))
+        expected = torch.where(self.admissible, expected, torch.zeros_like(expected))
+        # In memory as expected_next_values gives it, so that adding the two runs through both in order.
+        return expected if self.next_states is None else expected.T.contiguous().T
+
+    @cached_property
+    def every_action_is_admissible(self) -> bool:
+        """Whether all actions exist in all states."""
+        return bool(self.admissible.all())
 
     @cached_property
     def terminal(self) -> Tensor:
@@ -190,8 +198,14 @@ class FiniteMDP:
             raise ValueError(f"state_values has shape {tuple(state_values.shape)}, expected ({self.num_states},)")
         if self.next_states is None:
             return self.transition_probabilities @ state_values
-        # (S, A, K) -> (S, A): a matrix product of tiny matrices is several times slower than this sum.
-        return (self.transition_probabilities * state_values[self.next_states]).sum(dim=2)
+        return (self._neighbour_matrix @ state_values).view(self.num_actions, self.num_states).T
+
+    @cached_property
+    def _neighbour_matrix(self) -> Tensor:
+        """Rows in action-major order: the maximum over actions is then a maximum of A contiguous rows."""
+        assert self.next_states is not None  # only neighbour lists come here
+        probabilities, next_states = self.transition_probabilities.transpose(0, 1), self.next_states.transpose(0, 1)
+        return neighbour_matrix(probabilities, next_states, self.num_states)
 
     def dense(self) -> Tensor:
         r"""Return :math:`P(s' \mid s, a)` with shape (S, A, S), whatever the layout."""

@@ -35,6 +35,7 @@ from rlkit.dynamic_programming import (
 from rlkit.grid_backup import GridBackup
 from rlkit.gridworld import Gridworld
 from rlkit.mdp import FiniteMDP
+from rlkit.neighbours import neighbour_matrix
 
 SWEEPS_BETWEEN_CHECKS = 10
 
@@ -202,10 +203,11 @@ def modified_policy_iteration(
             break
         # One action per state: each sweep touches (S, K) numbers, not (S, A, K).
         rewards = mdp.expected_rewards[states, actions]
-        chances = mdp.discount * mdp.transition_probabilities[states, actions]
-        targets = None if mdp.next_states is None else mdp.next_states[states, actions]
+        chain = mdp.discount * mdp.transition_probabilities[states, actions]
+        if mdp.next_states is not None:
+            chain = neighbour_matrix(chain, mdp.next_states[states, actions], mdp.num_states)
         for _ in range(evaluation_sweeps):
-            values = rewards + (chances @ values if targets is None else (chances * values[targets]).sum(dim=1))
+            values = torch.mv(chain, values).add_(rewards)
     return Solution(values, greedy_policy(mdp, values), bound, len(residuals), bound <= tolerance, residuals)
 
 
