@@ -41,7 +41,8 @@ def mdp_from_gymnasium(environment: str | gymnasium.Env, discount: float, **keyw
     if table is None:
         raise ValueError(f"{made} has no transition table P; expected a toy-text environment such as FrozenLake-v1")
     num_states, num_actions = len(table), len(table[0])
-    entered_by_ending, entered_otherwise = set(), set()
+    entered_by_ending: set[int] = set()
+    entered_otherwise: set[int] = set()
     for state, actions in table.items():
         for transitions in actions.values():
             for _, next_state, _, ends in transitions:
