@@ -1,0 +1,72 @@
+"""What nbgrader is told about a course: folders, the examiner, intake before grading, and safe pages."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from nbconvert.filters import markdown2html, strings
+from traitlets.config import Config, PyFileConfigLoader
+
+from autograder.course import CONFIGURATION, Course, find_commands_of_this_python
+from autograder.intake import before_autograde
+
+AUTOGRADE_STEPS = [
+    "autograder.examiner.ExaminerExecute",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+
+
+def configure(c: Any, course: Course) -> None:
+    """Fill nbgrader's configuration *c* for *course*."""
+    find_commands_of_this_python()
+    course.data.mkdir(parents=True, exist_ok=True)
+
+    c.CourseDirectory.root = str(course.folder)
+    c.CourseDirectory.db_url = course.gradebook_url
+    c.CourseDirectory.source_directory = "course/source"
+    c.CourseDirectory.release_directory = str(course.release)
+    c.CourseDirectory.source_with_tests_directory = "course/source_with_tests"
+    c.CourseDirectory.submitted_directory = "course/submitted"
+    c.CourseDirectory.autograded_directory = "course/autograded"
+    c.CourseDirectory.feedback_directory = "course/feedback"
+    c.CourseDirectory.solution_directory = "course/solution"
+    c.NbGrader.logfile = str(course.data / "nbgrader.log")
+
+    c.Autograde.pre_convert_hook = partial(before_autograde, course)
+    c.Autograde.autograde_preprocessors = AUTOGRADE_STEPS
+    c.ExaminerExecute.course_folder = str(course.folder)
+    c.ExaminerExecute.solutions_folder = str(course.solutions)
+
+    # A student's HTML is shown in formgrader, in the instructor's browser: scripts must not survive.
+    c.HTMLExporter.sanitize_html = True
+    c.HTMLExporter.filters = {"markdown2html": markdown_to_safe_html}
+
+
+@jinja2.pass_context
+def markdown_to_safe_html(context: jinja2.runtime.Context, source: str) -> str:
+    """Render Markdown without scripts: nbgrader's templates leave out this step for answers and comments."""
+    return strings.clean_html(markdown2html(source))
+
+
+def load_configuration(course: Course) -> Config:
+    """Return the configuration that nbgrader's own commands read in the course's folder.
+
+    The solutions folder is *course*'s, also where it was given on the command line.
+    """
+    course.prepare()
+    config = PyFileConfigLoader(CONFIGURATION, path=str(course.folder)).load_config()
+    config.ExaminerExecute.solutions_folder = str(course.solutions)
+    return config
+
+
+def source_folder(course: Course, assignment: str) -> Path:
+    """Folder with the compiled notebook of an assignment and the files that go with it."""
+    return course.data / "source" / assignment

@@ -1,0 +1,54 @@
+"""Write scores as a table for spreadsheets and learning platforms."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.scores import Status, read_score
+
+COLUMNS = ["assignment", "student", "last_name", "first_name", "email", "score", "possible", "pending", "status"]
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def text(value: str | None) -> str:
+    """Return *value* so that a spreadsheet shows it and never runs it as a formula."""
+    value = value or ""
+    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+
+
+def export_scores(course: Course, path: Path, assignments: Sequence[str] = ()) -> int:
+    """Write one row per student and assignment, for everyone in the gradebook.
+
+    The score is empty unless it is final: while written answers wait, grading failed or nothing was handed in, the
+    columns ``pending`` and ``status`` say so.
+
+    Returns
+    -------
+    int
+        The number of rows.
+    """
+    with course.gradebook() as gradebook:
+        known = [assignment.name for assignment in gradebook.assignments]
+        unknown = sorted(set(assignments) - set(known))
+        if unknown:
+            raise CourseError(
+                f"no assignment {', '.join(unknown)} in the gradebook; it has: {', '.join(known) or 'none'}"
+            )
+        rows = []
+        for assignment in assignments or known:
+            for student in sorted(gradebook.students, key=lambda student: (student.last_name or "", student.id)):
+                score = read_score(course, gradebook, student.id, assignment)
+                final = score.status is Status.GRADED
+                names = map(text, (student.id, student.last_name, student.first_name, student.email))
+                numbers = [f"{score.earned:g}" if final else "", f"{score.possible:g}", f"{score.pending:g}"]
+                rows.append([text(assignment), *names, *numbers, str(score.status)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+    return len(rows)

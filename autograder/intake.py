@@ -1,0 +1,143 @@
+"""Take in what students hand in: only their answers count, everything else comes from the release notebook.
+
+Metadata in a submission (grade ids, points, locks) can be lost, copied or forged, and one cell that nbgrader does not
+expect stops its whole batch. So the notebook to be graded is always built anew (see rebuild.py), the file that was
+handed in is kept byte for byte, and whatever was odd is noted for the instructor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from autograder.course import Course, checked_student_name
+from autograder.errors import CourseError
+from autograder.rebuild import rebuild
+
+LOG = logging.getLogger(__name__)
+LARGEST_FILE = 64_000_000
+RECEIPT = "intake.json"
+
+
+@dataclass
+class Received:
+    """One student's work as it was taken in."""
+
+    student: str
+    assignment: str
+    notes: list[str] = field(default_factory=list)
+    changed: bool = True
+
+
+def digest(data: bytes) -> str:
+    """Name of a file's content."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def receipt(course: Course, student: str, assignment: str) -> dict[str, Any]:
+    """What intake wrote about a student's work, empty where it has seen none."""
+    path = course.received(student, assignment) / RECEIPT
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise CourseError(f"{path} cannot be read ({error}); delete it and collect the submission again") from None
+
+
+def take_in(course: Course, student: str, assignment: str, handed_in: Path) -> Received:
+    """Keep the file that was handed in and write the notebook that will be graded.
+
+    Parameters
+    ----------
+    handed_in : Path
+        Any file; it is read and never changed.
+
+    Returns
+    -------
+    Received
+        With one note for every oddity; ``changed`` is false if the same file had been taken in before.
+    """
+    checked_student_name(student)
+    if handed_in.is_symlink() or not handed_in.is_file():
+        raise CourseError(f"{handed_in} is not an ordinary file; expected a notebook")
+    if handed_in.stat().st_size > LARGEST_FILE:
+        raise CourseError(f"{handed_in} has {handed_in.stat().st_size:,} bytes; at most {LARGEST_FILE:,} are taken in")
+    content, release = handed_in.read_bytes(), course.release_notebook(assignment).read_bytes()
+    known = receipt(course, student, assignment)
+    same = known.get("original") == digest(content) and known.get("release") == digest(release)
+    if same and course.submitted(student, assignment).is_file():
+        return Received(student, assignment, known["notes"], changed=False)
+
+    folder = course.received(student, assignment)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / f"{assignment}.{digest(content)[:12]}.ipynb"
+    if not kept.exists():
+        kept.write_bytes(content)
+    when = datetime.fromtimestamp(handed_in.stat().st_mtime, UTC)
+    return _write_rebuilt(course, student, assignment, content, release, f"{when:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def refresh(course: Course, student: str, assignment: str) -> Received:
+    """Make sure that the notebook to be graded was built by intake, from the present release.
+
+    A file that something else put there (nbgrader's own collect, a copy by hand) is taken in now.
+    """
+    path, known = course.submitted(student, assignment), receipt(course, student, assignment)
+    if not path.is_file():
+        raise CourseError(f"no submission of {student} at {path}; collect it first")
+    if known.get("rebuilt") != digest(path.read_bytes()):
+        return take_in(course, student, assignment, path)
+    release = course.release_notebook(assignment).read_bytes()
+    if known["release"] == digest(release):
+        return Received(student, assignment, known["notes"], changed=False)
+    kept = course.received(student, assignment) / f"{assignment}.{known['original'][:12]}.ipynb"
+    return _write_rebuilt(course, student, assignment, kept.read_bytes(), release, known["handed in"])
+
+
+def _write_rebuilt(
+    course: Course, student: str, assignment: str, content: bytes, release: bytes, when: str
+) -> Received:
+    notebook, notes = rebuild(content, nbformat.reads(release.decode(), as_version=4))
+    rebuilt = nbformat.writes(notebook).encode()
+    path = course.submitted(student, assignment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(path, rebuilt)
+    _write_whole(path.with_name("timestamp.txt"), when.encode())
+    details = {
+        "original": digest(content), "release": digest(release), "rebuilt": digest(rebuilt),
+        "handed in": when, "notes": notes,
+    }  # fmt: skip
+    _write_whole(course.received(student, assignment) / RECEIPT, json.dumps(details, indent=1).encode())
+    return Received(student, assignment, notes)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that an interruption leaves the old one or the new one, never half of it."""
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_bytes(content)
+    os.replace(unfinished, path)
+
+
+def before_autograde(course: Course, assignment: str, student: str, notebooks: list[str]) -> None:
+    """Run intake inside nbgrader's own `autograde` command, on submissions that it is about to read.
+
+    nbgrader passes patterns for *assignment* and *student*, and the paths that matched for *notebooks*.
+    """
+    for notebook in map(Path, notebooks):
+        student_name, assignment_name = notebook.parent.parent.name, notebook.parent.name
+        if notebook.stem != assignment_name:
+            continue
+        try:
+            for note in refresh(course, student_name, assignment_name).notes:
+                LOG.warning("%s, %s: %s", student_name, assignment_name, note)
+        except CourseError as error:
+            LOG.error("%s, %s: %s", student_name, assignment_name, error)

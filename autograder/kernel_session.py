@@ -1,0 +1,252 @@
+"""The conversation with the kernel in which a student's cells run: the candidate.
+
+Everything that arrives from that process is data written by the student's code, who may also forge, repeat or omit
+messages. So nothing here depends on who sent a message: an answer is read as data, a missing one is a time limit, and
+a kernel that died or cannot be interrupted is replaced and the cells that had survived are run again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import zmq
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+from autograder.course import COURSE_VARIABLE, SOLUTIONS_VARIABLE
+from autograder.outputs import Transcript
+from autograder.subject import Gone, Late, StudentError
+
+LOG = logging.getLogger(__name__)
+LARGEST_FRAME = 40_000_000
+WAITING_MESSAGES = 16
+INTERRUPT_GRACE = 2.0
+STARTUP_SECONDS = 90.0
+
+ManagerFactory = Callable[[], KernelManager]
+
+
+class CandidateManager(KernelManager):
+    """Starts this Python's own kernel, whatever kernels happen to be installed beside it.
+
+    Parameters
+    ----------
+    provisioner : str
+        Name of a kernel provisioner (entry point group ``jupyter_client.kernel_provisioners``) that starts the
+        process: the place for a sandbox or a warm start. Empty for an ordinary process of the same user.
+    """
+
+    def __init__(self, provisioner: str = "", **settings: Any) -> None:
+        super().__init__(**settings)
+        self._provisioner_name = provisioner
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How to start the candidate."""
+        command = [
+            sys.executable,
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
+            "--HistoryManager.enabled=False",
+        ]
+        metadata = (
+            {"kernel_provisioner": {"provisioner_name": self._provisioner_name}} if self._provisioner_name else {}
+        )
+        return KernelSpec(argv=command, display_name="candidate", language="python", metadata=metadata)
+
+
+def candidate_environment() -> dict[str, str]:
+    """Environment of the candidate: one thread, no windows, and nothing about the course."""
+    hidden = {SOLUTIONS_VARIABLE, COURSE_VARIABLE}
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    return {**kept, **threads, "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1", "NBGRADER_EXECUTION": "autograde"}
+
+
+class KernelSession:
+    """A candidate kernel that is started when it is needed and replaced when it is lost.
+
+    Parameters
+    ----------
+    make_manager : callable
+        Returns a new kernel manager; the seam for a sandbox.
+    opening : str
+        Code that runs first in every kernel; it is ours, so a failure is an error of the course.
+    seconds : float
+        Time for everything together.
+    restarts : int
+        Fresh kernels after one died or hung.
+    files : mapping
+        Names and contents of the files that lie beside the student's notebook.
+    """
+
+    def __init__(
+        self, make_manager: ManagerFactory, opening: str, seconds: float, restarts: int, files: Mapping[str, bytes]
+    ) -> None:
+        self._make_manager, self._opening, self._files = make_manager, opening, files
+        self._stop_at = time.monotonic() + seconds
+        self._starts_left = restarts + 1
+        self._survived: list[tuple[str, float]] = []
+        self._manager: KernelManager | None = None
+        self._client: Any = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def run_cell(self, source: str, seconds: float, transcript: Transcript) -> None:
+        """Run one of the student's cells and collect what it shows.
+
+        Raises
+        ------
+        Late
+            If it was interrupted at the time limit; the kernel goes on.
+        Gone
+            If it ended the process or could not be interrupted; the next cell gets a fresh kernel.
+        """
+        self.ensure_running()
+        self._execute(source, seconds, transcript)
+        self._survived.append((source, seconds))
+
+    def _execute(self, source: str, seconds: float, transcript: Transcript) -> None:
+        self._exchange({"code": source, "store_history": True, "silent": False}, [], seconds, transcript)
+
+    def ask(
+        self, code: str, request: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Put one question to the student's code and return its answer, which is data that proves nothing."""
+        self.ensure_running()
+        content = {"code": code, "store_history": False, "silent": True, "examiner": json.dumps(request)}
+        text, answer_buffers = self._exchange(content, buffers, seconds, transcript)
+        try:
+            reply = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise StudentError(f"the answer could not be read ({type(error).__name__})") from None
+        texts = isinstance(reply, dict) and all(isinstance(reply.get(key), str) for key in ("error", "message"))
+        if not texts and not (isinstance(reply, dict) and "ok" in reply):
+            raise StudentError("your code did not answer: something in it stopped the call from being carried out")
+        return reply, answer_buffers
+
+    def ensure_running(self) -> None:
+        """Start a kernel if none is running, and run in it the cells that had survived in the one before."""
+        if time.monotonic() > self._stop_at:
+            self.close()
+            raise Gone("the time limit for the whole notebook is used up")
+        if self._client is not None:
+            return
+        if self._starts_left <= 0:
+            raise Gone("the notebook's Python process ended or hung too often")
+        self._starts_left -= 1
+        self._start()
+        for cell in list(self._survived):
+            try:
+                self._execute(*cell, Transcript(0))
+            except (Gone, Late):
+                # It survived once and does not now; without it the others may.
+                self._survived.remove(cell)
+                raise
+
+    def _start(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="candidate-", ignore_cleanup_errors=True)
+        work = Path(self._folder.name, "work")
+        work.mkdir()
+        for name, content in self._files.items():
+            (work / name).write_bytes(content)
+        self._manager = self._make_manager()
+        self._manager.connection_file = str(Path(self._folder.name, "connection.json"))
+        if os.name == "posix":
+            self._manager.transport, self._manager.ip = "ipc", str(Path(self._folder.name, "socket"))
+        # Defaults for every socket of this context: a flood waits in the student's process, not in this one.
+        self._manager.context.setsockopt(zmq.MAXMSGSIZE, LARGEST_FRAME)
+        self._manager.context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
+        self._manager.start_kernel(cwd=str(work), env=candidate_environment())
+        self._client = self._manager.client(context=self._manager.context)
+        self._client.start_channels(stdin=False)
+        self._client.wait_for_ready(timeout=STARTUP_SECONDS)
+        problems = Transcript(10_000)
+        self._exchange({"code": self._opening, "store_history": False, "silent": True}, [], STARTUP_SECONDS, problems)
+        errors = [output for output in problems.outputs if output.output_type == "error"]
+        if errors:
+            raise RuntimeError(f"the candidate kernel could not be prepared: {errors[0].evalue}")
+
+    def close(self) -> None:
+        """End the kernel, whatever state it is in, and remove its folder."""
+        manager, client, folder = self._manager, self._client, self._folder
+        self._manager = self._client = self._folder = None
+        try:
+            if client is not None:
+                client.stop_channels()
+            if manager is not None and manager.has_kernel:
+                manager.shutdown_kernel(now=True)
+        except Exception as error:
+            LOG.warning("the candidate kernel did not end cleanly: %r", error)
+        finally:
+            if manager is not None:
+                manager.context.destroy(linger=0)
+            if folder is not None:
+                folder.cleanup()
+
+    def _exchange(
+        self, content: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
+    ) -> tuple[str, list[bytes]]:
+        """Run code and listen until the kernel is idle; return the last answer among its messages."""
+        try:
+            return self._listen(content, buffers, min(seconds, max(0.1, self._stop_at - time.monotonic())), transcript)
+        except Gone:
+            self.close()
+            raise
+        except StudentError:
+            raise
+        except Exception as error:
+            # Nonsense on the wire: unreadable, unsigned or absurdly nested messages.
+            LOG.warning("the connection to a candidate kernel broke: %r", error)
+            self.close()
+            raise Gone("the connection to your code broke") from None
+
+    def _listen(
+        self, content: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
+    ) -> tuple[str, list[bytes]]:
+        question = self._send(content, buffers)
+        stop, interrupted, answer = time.monotonic() + seconds, False, ("null", [])
+        while True:
+            left = stop - time.monotonic()
+            if left <= 0:
+                if interrupted:
+                    raise Gone(f"no answer within {seconds:.3g} seconds, and the code could not be interrupted")
+                self._manager.interrupt_kernel()  # pyright: ignore[reportOptionalMemberAccess]
+                stop, interrupted = time.monotonic() + INTERRUPT_GRACE, True
+                continue
+            try:
+                message = self._client.get_iopub_msg(timeout=min(left, 0.2))
+            except Empty:
+                if self._manager.is_alive():  # pyright: ignore[reportOptionalMemberAccess]
+                    continue
+                raise Gone("your code ended the notebook's Python process") from None
+            if message["parent_header"].get("msg_id") != question:
+                continue
+            kind, body = message["msg_type"], message["content"]
+            if kind == "status" and body.get("execution_state") == "idle":
+                break
+            if kind == "examiner_reply":
+                answer = (str(body.get("reply")), [bytes(buffer) for buffer in message["buffers"]])
+            else:
+                transcript.add(kind, body)
+        if interrupted:
+            raise Late(f"no answer within {seconds:.3g} seconds")
+        return answer
+
+    def _send(self, content: dict[str, Any], buffers: list[bytes]) -> str:
+        """Send an execution request. Its extra fields travel outside the code, and binary data outside the text."""
+        fixed = {"user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
+        message = self._client.session.msg("execute_request", {**fixed, **content})
+        message["buffers"] = buffers
+        self._client.shell_channel.send(message)
+        return message["header"]["msg_id"]

@@ -1,0 +1,100 @@
+"""What the examiner found in a submission, one JSON file each, and whether that is still up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.course import Course
+
+
+@dataclass
+class CellResult:
+    """The result of one graded cell.
+
+    Attributes
+    ----------
+    cell : str
+        Its grade id, such as ``check-optimality_backup`` or ``hidden-optimality_backup``.
+    points, possible : float
+        Points earned and points of the cell.
+    failed : list of str
+        The messages of the checks that did not pass.
+    misconception : str or None
+        The name of the mistake the answer behaves like.
+    error : str or None
+        What went wrong in the cell itself; then it earns nothing and the instructor has to look.
+    """
+
+    cell: str
+    points: float
+    possible: float
+    failed: list[str] = field(default_factory=list)
+    misconception: str | None = None
+    error: str | None = None
+
+
+@dataclass
+class Record:
+    """Everything the examiner found in one submission."""
+
+    student: str
+    assignment: str
+    fingerprint: str
+    seconds: float = 0.0
+    cells: list[CellResult] = field(default_factory=list)
+
+    @property
+    def misconceptions(self) -> list[str]:
+        """Names of the mistakes found, each once, in the order of the notebook."""
+        return list(dict.fromkeys(cell.misconception for cell in self.cells if cell.misconception))
+
+    @property
+    def errors(self) -> list[str]:
+        """What an instructor should look at."""
+        return [f"{cell.cell}: {cell.error}" for cell in self.cells if cell.error]
+
+    def write(self, path: Path) -> None:
+        """Save as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=1))
+
+
+def read_record(course: Course, student: str, assignment: str) -> Record | None:
+    """Return what the examiner found, or None if it has not graded this submission (or its record is damaged)."""
+    try:
+        tree: dict[str, Any] = json.loads(course.record(student, assignment).read_text())
+        tree["cells"] = [CellResult(**cell) for cell in tree["cells"]]
+        return Record(**tree)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_records(course: Course, assignment: str) -> Iterator[Record]:
+    """All records of an assignment, by student."""
+    for student in course.students(assignment):
+        record = read_record(course, student, assignment)
+        if record is not None:
+            yield record
+
+
+def fingerprint(course: Course, student: str, assignment: str) -> str:
+    """Name everything that decides a score: the submission, the released tests, the checks and the key."""
+    files = [course.submitted(student, assignment), course.release_notebook(assignment)]
+    return _digest(files, f"{course.secret()} {digest_of_checks(course, assignment)}")
+
+
+def digest_of_checks(course: Course, assignment: str) -> str:
+    """Name the content of everything an assignment's author wrote."""
+    return _digest(sorted((course.solutions / assignment).glob("*.py")))
+
+
+def _digest(files: Iterable[Path], more: str = "") -> str:
+    content = hashlib.sha256(more.encode())
+    for path in files:
+        content.update(f"\n{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return content.hexdigest()

@@ -1,0 +1,103 @@
+"""The scores of a class, read from nbgrader's gradebook and the examiner's records, and shown as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nbgrader.api import Gradebook, MissingEntry
+from rich.console import Console
+from rich.table import Table
+
+from autograder.course import Course
+from autograder.records import read_record
+
+
+class Status(StrEnum):
+    """How far a student's work has come."""
+
+    GRADED = "graded"
+    PENDING = "waits for manual grading"
+    NOT_GRADED = "handed in, not graded"
+    MISSING = "nothing handed in"
+    FAILED = "grading failed"
+
+
+@dataclass
+class Score:
+    """One student's score on one assignment.
+
+    Attributes
+    ----------
+    earned, possible : float
+        Points given so far, by checks and by hand, and the points of the whole assignment.
+    pending : float
+        Points of written answers that still wait for a hand.
+    problem : str
+        What the instructor should know: intake's notes, or why grading failed.
+    """
+
+    student: str
+    assignment: str
+    status: Status
+    earned: float = 0.0
+    possible: float = 0.0
+    pending: float = 0.0
+    misconceptions: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def read_score(course: Course, gradebook: Gradebook, student: str, assignment: str) -> Score:
+    """Return a student's score as it stands now."""
+    possible = gradebook.find_assignment(assignment).max_score
+    if not course.submitted(student, assignment).is_file():
+        return Score(student, assignment, Status.MISSING, possible=possible)
+    record = read_record(course, student, assignment)
+    try:
+        submission = gradebook.find_submission(assignment, student)
+    except MissingEntry:
+        return Score(student, assignment, Status.NOT_GRADED, possible=possible)
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    if record is None or all(grade.auto_score is None and grade.manual_score is None for grade in grades):
+        return Score(student, assignment, Status.NOT_GRADED, possible=possible)
+    waiting = [grade for grade in grades if grade.needs_manual_grade]
+    return Score(
+        student,
+        assignment,
+        Status.PENDING if waiting else Status.GRADED,
+        earned=submission.score,
+        possible=possible,
+        pending=sum(grade.max_score for grade in waiting if grade.manual_score is None),
+        misconceptions=tuple(record.misconceptions),
+        problem="; ".join(record.errors),
+    )
+
+
+def score_table(scores: Iterable[Score], title: str) -> Table:
+    """Lay scores out as a table, one row a student."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("student", no_wrap=True)
+    for column in ("earned", "possible", "by hand"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("status", "misconceptions named", "to look at"):
+        table.add_column(column, overflow="fold")
+    for score in scores:
+        table.add_row(
+            score.student,
+            f"{score.earned:g}" if score.status in (Status.GRADED, Status.PENDING) else "",
+            f"{score.possible:g}",
+            f"{score.pending:g}" if score.pending else "",
+            str(score.status),
+            "\n".join(f"- {name}" for name in score.misconceptions),
+            score.problem,
+        )
+    return table
+
+
+def print_scores(scores: Iterable[Score], title: str) -> None:
+    """Print the table, wide enough to be read where the output is not a terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(score_table(scores, title))
