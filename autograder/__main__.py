@@ -90,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
         )
     for name in ("release", "verify"):
         parsers[name].add_argument("assignments", nargs="*", metavar="ASSIGNMENT", help="all if none is named")
+    parsers["verify"].add_argument("--seeds", type=int, default=1, help="random inputs per answer (default: 1)")
     parsers["check"].add_argument("notebook", type=Path, help="the notebook to check; it is not changed")
     parsers["collect"].add_argument("folder", type=Path, help="folder of submissions; it is not changed")
     parsers["collect"].add_argument("--assignment", required=True)
@@ -124,6 +125,35 @@ def _course(chosen: argparse.Namespace):
 
     course = Course.at(chosen.course)
     return with_solutions(course, chosen.solutions) if chosen.solutions else course
+
+
+def run_release(chosen: argparse.Namespace) -> int:
+    """Compile and release assignments."""
+    from autograder.release import release
+
+    course = _course(chosen)
+    for one in release(course, chosen.assignments):
+        print(
+            f"{one.assignment}: {one.exercises} exercises, {one.automatic:g} points by checks and {one.by_hand:g} by "
+            f"hand; {one.folder} and {one.archive.name}"
+        )
+    print(f"notebooks for students: {course.release}")
+    return 0
+
+
+def run_verify(chosen: argparse.Namespace) -> int:
+    """Verify assignments."""
+    from autograder.release import assignment_folders
+    from autograder.verify import print_verification, verify
+
+    return print_verification(verify(assignment_folders(_course(chosen), chosen.assignments), chosen.seeds))
+
+
+def run_check(chosen: argparse.Namespace) -> int:
+    """Check a student's notebook."""
+    from autograder.check_notebook import check_notebook, print_notebook_report
+
+    return print_notebook_report(check_notebook(chosen.notebook))
 
 
 def run_collect(chosen: argparse.Namespace) -> int:
@@ -197,6 +227,9 @@ def run_demo(chosen: argparse.Namespace) -> int:
 
 
 RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "release": run_release,
+    "verify": run_verify,
+    "check": run_check,
     "collect": run_collect,
     "grade": run_grade,
     "feedback": run_feedback,

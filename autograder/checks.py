@@ -156,6 +156,9 @@ class Exam:
                 stopped = "not run, because the check before it got no answer"
             except StudentError as failed:
                 one.problem, one.traceback = str(failed), failed.traceback
+                if failed.kind == NotImplementedError.__name__:
+                    stopped = one.problem = "not answered yet"
+                    one.traceback = ""
             except Exception as error:
                 # An answer of an unexpected kind, or a mistake in the check: the instructor's log tells them apart.
                 LOG.warning("check %r of %s could not examine an answer", check.message, exercise, exc_info=error)

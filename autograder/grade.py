@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 from traitlets.config import Config
 
@@ -89,7 +91,9 @@ def run_converter(kind: type, config: Config, student: str, assignment: str) -> 
     coursedir.student_id, coursedir.assignment_id = student, assignment
     converter = kind(coursedir=coursedir, config=config)
     converter.force = True
-    with _captured_log() as log:
+    with _captured_log() as log, warnings.catch_warnings():
+        # nbgrader's own use of its database library.
+        warnings.simplefilter("ignore", SAWarning)
         try:
             converter.start()
         except Exception as error:
