@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from autograder.comparison import Failed, close, describe, holds, is_shape, raises
+from autograder.comparison import Failed, close, describe, holds, is_shape, numbers, raises
 from autograder.subject import Gone, Late, StudentError, Subject
 from autograder.wire import Recipe
 
 __all__ = [
     "Exam", "Failed", "StudentError", "alternative", "build", "close", "describe", "holds", "is_shape",
-    "misconception", "raises",
+    "misconception", "numbers", "raises",
 ]  # fmt: skip
 
 LOG = logging.getLogger(__name__)

@@ -106,6 +106,15 @@ def is_shape(actual: Any, shape: tuple[int, ...]) -> None:
         raise Failed(f"expected shape {tuple(shape)}, got shape {came.shape}")
 
 
+def numbers(value: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Return a result as a float64 torch tensor, whatever container it came in; fail if its shape is another."""
+    import torch
+
+    if shape is not None:
+        is_shape(value, shape)
+    return torch.from_numpy(as_array(value).copy())
+
+
 def holds(condition: bool, message: str) -> None:
     """Fail with a message unless a condition holds."""
     if not bool(condition):

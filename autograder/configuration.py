@@ -59,11 +59,11 @@ def markdown_to_safe_html(context: jinja2.runtime.Context, source: str) -> str:
 def load_configuration(course: Course) -> Config:
     """Return the configuration that nbgrader's own commands read in the course's folder.
 
-    The solutions folder is *course*'s, also where it was given on the command line.
+    The folders are *course*'s, also where they were given on the command line.
     """
     course.prepare()
     config = PyFileConfigLoader(CONFIGURATION, path=str(course.folder)).load_config()
-    config.ExaminerExecute.solutions_folder = str(course.solutions)
+    configure(config, course)
     return config
 
 

@@ -20,9 +20,10 @@ from traitlets import Float, Integer, Unicode
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.candidate import opening
+from autograder.candidate_kernel import CandidateManager
 from autograder.course import Course
 from autograder.examination import Examination, Limits
-from autograder.kernel_session import CandidateManager, KernelSession
+from autograder.kernel_session import KernelSession
 from autograder.outputs import failure
 from autograder.records import Record, digest_of_checks, fingerprint
 

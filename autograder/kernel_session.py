@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,10 +18,9 @@ from queue import Empty
 from typing import Any
 
 import zmq
-from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
-from autograder.course import COURSE_VARIABLE, SOLUTIONS_VARIABLE
+from autograder.candidate_kernel import candidate_environment
 from autograder.outputs import Transcript
 from autograder.subject import Gone, Late, StudentError
 
@@ -33,45 +31,6 @@ INTERRUPT_GRACE = 2.0
 STARTUP_SECONDS = 90.0
 
 ManagerFactory = Callable[[], KernelManager]
-
-
-class CandidateManager(KernelManager):
-    """Starts this Python's own kernel, whatever kernels happen to be installed beside it.
-
-    Parameters
-    ----------
-    provisioner : str
-        Name of a kernel provisioner (entry point group ``jupyter_client.kernel_provisioners``) that starts the
-        process: the place for a sandbox or a warm start. Empty for an ordinary process of the same user.
-    """
-
-    def __init__(self, provisioner: str = "", **settings: Any) -> None:
-        super().__init__(**settings)
-        self._provisioner_name = provisioner
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """How to start the candidate."""
-        command = [
-            sys.executable,
-            "-m",
-            "ipykernel_launcher",
-            "-f",
-            "{connection_file}",
-            "--HistoryManager.enabled=False",
-        ]
-        metadata = (
-            {"kernel_provisioner": {"provisioner_name": self._provisioner_name}} if self._provisioner_name else {}
-        )
-        return KernelSpec(argv=command, display_name="candidate", language="python", metadata=metadata)
-
-
-def candidate_environment() -> dict[str, str]:
-    """Environment of the candidate: one thread, no windows, and nothing about the course."""
-    hidden = {SOLUTIONS_VARIABLE, COURSE_VARIABLE}
-    kept = {name: value for name, value in os.environ.items() if name not in hidden}
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    return {**kept, **threads, "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1", "NBGRADER_EXECUTION": "autograde"}
 
 
 class KernelSession:
