@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -121,10 +122,16 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 
 
 def _course(chosen: argparse.Namespace):
+    """Return the course that was named, with a log of its own."""
     from autograder.course import Course, with_solutions
 
     course = Course.at(chosen.course)
-    return with_solutions(course, chosen.solutions) if chosen.solutions else course
+    course = with_solutions(course, chosen.solutions) if chosen.solutions else course
+    course.data.mkdir(parents=True, exist_ok=True)
+    log = logging.FileHandler(course.data / "autograder.log", delay=True)
+    log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger("autograder").addHandler(log)
+    return course
 
 
 def run_release(chosen: argparse.Namespace) -> int:
@@ -184,6 +191,7 @@ def run_grade(chosen: argparse.Namespace) -> int:
     scores = grade(course, chosen.assignment, chosen.student, chosen.force)
     print_scores(scores, chosen.assignment)
     print(f"gradebook: {course.data / 'gradebook.db'}; graded notebooks: {course.data / 'autograded'}")
+    print(f"details of whatever went wrong: {course.data / 'autograder.log'}")
     return 1 if any(score.status is Status.FAILED for score in scores) else 0
 
 

@@ -54,7 +54,8 @@ def load_exam(path: Path) -> tuple[Exam, ModuleType]:
     return exam, module
 
 
-def _collect(path: Path) -> list:
+def collect(path: Path) -> list:
+    """Load a file of misconceptions or alternatives and return what it registers."""
     COLLECTED.clear()
     load_module(path)
     found = list(COLLECTED)
@@ -68,6 +69,6 @@ def load_assignment(folder: Path) -> Assignment:
     hidden, _ = load_exam(folder / "hidden_checks.py")
     if visible.hidden or not hidden.hidden:
         raise CourseError(f"{folder}: the exam of hidden_checks.py is made with hidden=True, that of checks.py without")
-    misconceptions = [one for one in _collect(folder / "misconceptions.py") if isinstance(one, Misconception)]
-    alternatives = [one for one in _collect(folder / "alternatives.py") if isinstance(one, Alternative)]
+    misconceptions = [one for one in collect(folder / "misconceptions.py") if isinstance(one, Misconception)]
+    alternatives = [one for one in collect(folder / "alternatives.py") if isinstance(one, Alternative)]
     return Assignment(folder.name, folder, visible, hidden, misconceptions, alternatives, module)

@@ -52,7 +52,7 @@ def _carry_out(request, buffers, target, label):
     if verb == "value":
         return target
     if not callable(target):
-        raise TypeError(f"`{label}` is a {type(target).__name__}, expected a function")
+        raise TypeError(f"`{label}` is of type {type(target).__name__}, expected a function")
     args, kwargs = wire.unpack(request["args"], buffers, trusted=True)
     if verb == "gradients":
         return value_and_gradients(target, args, kwargs, request["wrt"])
@@ -132,7 +132,13 @@ def forbid(paths):
     ----------
     paths : dict of str to str
         ``"rlkit.module.function"`` to the exercise that asks for it. rlkit itself may go on calling them.
+
+    Returns
+    -------
+    list of tuple
+        Module, name and function of everything that was replaced, for `allow_again`.
     """
+    replaced = []
     for path, exercise in paths.items():
         module_name, _, name = path.rpartition(".")
         module = importlib.import_module(module_name)
@@ -143,6 +149,14 @@ def forbid(paths):
         for known in list(sys.modules.values()):
             if getattr(known, "__name__", "").split(".")[0] == "rlkit" and getattr(known, name, None) is original:
                 setattr(known, name, guard)
+                replaced.append((known, name, original))
+    return replaced
+
+
+def allow_again(replaced):
+    """Undo what `forbid` did."""
+    for module, name, original in replaced:
+        setattr(module, name, original)
 
 
 def _guard(original, path, exercise):

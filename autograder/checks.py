@@ -156,7 +156,7 @@ class Exam:
                 stopped = "not run, because the check before it got no answer"
             except StudentError as failed:
                 one.problem, one.traceback = str(failed), failed.traceback
-                if failed.kind == NotImplementedError.__name__:
+                if failed.is_blank:
                     stopped = one.problem = "not answered yet"
                     one.traceback = ""
             except Exception as error:

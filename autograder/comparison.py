@@ -46,15 +46,15 @@ def describe(value: Any) -> str:
     return text if len(text) <= 200 else f"a {type(value).__name__} beginning {text[:150]} ..."
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, digits: int = 6) -> str:
     """Numbers with six digits, lists in brackets."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return repr(value)
     if isinstance(value, float):
         whole = np.isfinite(value) and value == int(value) and abs(value) <= 1e15
-        return f"{value:.1f}" if whole else f"{value:.6g}"
+        return f"{value:.1f}" if whole else f"{value:.{digits}g}"
     if isinstance(value, (list, tuple)):
-        inside = ", ".join(shown(item) for item in value)
+        inside = ", ".join(shown(item, digits) for item in value)
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     return repr(value)
 
@@ -83,20 +83,22 @@ def close(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
     if same.all():
         return
     if due.size <= MOST_SHOWN:
-        raise Failed(f"expected {_expected_text(due)}, got {shown(_plain(came))}")
+        raise Failed(_told_apart(due.tolist(), came.tolist()))
     place = tuple(int(index) for index in np.argwhere(~same)[0])
     raise Failed(
         f"{(~same).sum()} of {due.size} entries differ; the first at index {list(place)}: "
-        f"expected {shown(float(due[place]))}, got {shown(float(came[place]))}"
+        + _told_apart(float(due[place]), float(came[place]))
     )
 
 
-def _plain(array: np.ndarray) -> Any:
-    return array.tolist()
+def _told_apart(due: Any, came: Any) -> str:
+    """Show two values that differ with as many digits as it takes to see it."""
+    digits = 6 if shown(due) != shown(came) else 17
+    return f"expected {shown(due, digits)}, got {shown(came, digits)}"
 
 
 def _expected_text(array: np.ndarray) -> str:
-    return shown(_plain(array)) if array.size <= MOST_SHOWN else f"numbers of shape {array.shape}"
+    return shown(array.tolist()) if array.size <= MOST_SHOWN else f"numbers of shape {array.shape}"
 
 
 def is_shape(actual: Any, shape: tuple[int, ...]) -> None:

@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from nbconvert.filters import markdown2html, strings
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.course import CONFIGURATION, Course, find_commands_of_this_python
 from autograder.intake import before_autograde
+from autograder.safe_html import clean_html, markdown_to_safe_html
 
 AUTOGRADE_STEPS = [
     "autograder.examiner.ExaminerExecute",
@@ -47,13 +46,7 @@ def configure(c: Any, course: Course) -> None:
 
     # A student's HTML is shown in formgrader, in the instructor's browser: scripts must not survive.
     c.HTMLExporter.sanitize_html = True
-    c.HTMLExporter.filters = {"markdown2html": markdown_to_safe_html}
-
-
-@jinja2.pass_context
-def markdown_to_safe_html(context: jinja2.runtime.Context, source: str) -> str:
-    """Render Markdown without scripts: nbgrader's templates leave out this step for answers and comments."""
-    return strings.clean_html(markdown2html(source))
+    c.HTMLExporter.filters = {"markdown2html": markdown_to_safe_html, "clean_html": clean_html}
 
 
 def load_configuration(course: Course) -> Config:

@@ -122,6 +122,6 @@ def judge(student: DemoStudent, record: Record | None) -> Sequence[str]:
         problems.append(f"{student.name} has {earned:g} automatic points, expected {student.expected:g}")
     if not student.exact and earned < student.expected:
         problems.append(f"{student.name} has {earned:g} automatic points, expected at least {student.expected:g}")
-    unnamed = sorted(student.mistakes - set(record.misconceptions))
-    problems += [f"{student.name}: the misconception {mistake!r} was not named" for mistake in unnamed]
-    return problems
+    named = {(cell.cell.partition("-")[2], cell.misconception) for cell in record.cells}
+    unnamed = [f"{mistake!r} in {exercise}" for exercise, mistake in student.mistakes.items() - named]
+    return problems + [f"{student.name}: the misconception {mistake} was not named" for mistake in unnamed]

@@ -68,8 +68,8 @@ class DemoStudent:
         Automatic points that the honest answers are worth.
     exact : bool
         Whether more than that is wrong: a misconception may rightly pass some checks.
-    mistakes : set of str
-        Names of the misconceptions handed in.
+    mistakes : dict of str to str
+        The misconceptions handed in, by exercise.
     tampers : bool
         Whether the test cells were replaced by forged ones.
     """
@@ -80,7 +80,7 @@ class DemoStudent:
     expected: float
     exact: bool = True
     written: str = ""
-    mistakes: set[str] = field(default_factory=set)
+    mistakes: dict[str, str] = field(default_factory=dict)
     tampers: bool = False
 
 
@@ -92,23 +92,26 @@ def right(solutions: Mapping[str, str], points: Mapping[str, float]) -> DemoStud
 
 def half_right(solutions: Mapping[str, str], points: Mapping[str, float], assignment: Assignment) -> DemoStudent:
     """One answer right, one misconception, one blank, and so on."""
-    answers, mistakes, expected = {}, set(), 0.0
+    answers: dict[str, str] = {}
+    mistakes: dict[str, str] = {}
+    expected = 0.0
     for number, (exercise, solution) in enumerate(solutions.items()):
         wrong = [one for one in assignment.misconceptions if one.exercise == exercise]
         if number % 3 == 0:
             answers[exercise], expected = solution, expected + points[exercise]
         elif number % 3 == 1 and wrong:
             answers[exercise] = as_answer(wrong[0])
-            mistakes.add(wrong[0].name)
+            mistakes[exercise] = wrong[0].name
     story = f"{len(answers) - len(mistakes)} right, {len(mistakes)} with a misconception, the others blank"
     return DemoStudent("half", story, answers, expected, exact=False, mistakes=mistakes)
 
 
 def hostile(solutions: Mapping[str, str], points: Mapping[str, float]) -> DemoStudent:
-    """Honest and hostile answers in turn, all attacks, and forged test cells."""
+    """Hostile answers spread among honest ones, and forged test cells."""
     answers, expected, attacks = dict(solutions), sum(points.values()), list(ATTACKS.values())
-    spread = list(solutions)[:: 2 if len(solutions) >= 2 * len(attacks) else 1]
-    for exercise, attack in zip(spread, attacks, strict=False):
+    names = list(solutions)
+    for number, attack in enumerate(attacks):
+        exercise = names[number * len(names) // len(attacks)]
         answers[exercise] = attack.strip("\n").replace("{name}", exercise)
         expected -= points[exercise]
     story = f"{len(attacks)} attacks and forged tests earn nothing; the honest answers keep their points"

@@ -88,6 +88,7 @@ class Examination:
         self._cell, self._cell_ends, self._check_ends = "", math.inf, math.inf
         self._results: list[ExerciseResult] = []
         self._lethal: dict[str, str] = {}
+        self._unanswered = False
         for exam in (assignment.visible, assignment.hidden):
             exam.limit = self._limited
 
@@ -103,7 +104,7 @@ class Examination:
     def test_cell(self, cell: NotebookNode, name: str, source: str, points: float) -> CellResult:
         """Run a graded cell's trusted source, write the outputs from which nbgrader takes the score."""
         self._cell, self._results, self._transcript = name, [], Transcript(self._limits.output // 2)
-        self._cell_ends = time.monotonic() + self._limits.test_cell
+        self._cell_ends, self._unanswered = time.monotonic() + self._limits.test_cell, False
         value, error = 0.0, None
         try:
             with contextlib.redirect_stderr(io.StringIO()):
@@ -135,7 +136,7 @@ class Examination:
         key = hmac.new(self._secret, f"{self._who}/{self._cell}".encode(), hashlib.sha256).digest()
         result = exam.run(exercise, answer, key)
         self._results.append(result)
-        if result.points < result.possible:
+        if result.points < result.possible and not self._unanswered:
             with contextlib.suppress(StudentError):
                 visible = self._assignment.visible
                 result.misconception = name_of(visible, exercise, answer, self._assignment.misconceptions, key)
@@ -143,17 +144,19 @@ class Examination:
 
     def _ask(self, request: dict[str, Any], buffers: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
         """Carry one request of a check to the candidate."""
-        name = str(request.get("name"))
+        name = request.get("name")
         if name in self._lethal:
             raise Gone(self._lethal[name])
         seconds = min(self._check_ends, self._cell_ends) - time.monotonic()
-        if seconds <= 0:
-            raise Late("the time for this check is used up")
         try:
+            if seconds <= 0:
+                raise Late("the time for this check is used up")
             return self._session.ask(candidate.ASK, request, buffers, seconds, self._transcript)
-        except Gone as error:
-            # It would only cost the next answers another kernel.
-            self._lethal[name] = str(error)
+        except (Late, Gone) as error:
+            self._unanswered = True
+            if isinstance(error, Gone) and name is not None:
+                # Asking again would only cost the other answers another kernel.
+                self._lethal[name] = str(error)
             raise
 
     @contextlib.contextmanager

@@ -137,7 +137,8 @@ def before_autograde(course: Course, assignment: str, student: str, notebooks: l
         if notebook.stem != assignment_name:
             continue
         try:
-            for note in refresh(course, student_name, assignment_name).notes:
+            received = refresh(course, student_name, assignment_name)
+            for note in received.notes if received.changed else []:
                 LOG.warning("%s, %s: %s", student_name, assignment_name, note)
         except CourseError as error:
             LOG.error("%s, %s: %s", student_name, assignment_name, error)

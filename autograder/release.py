@@ -22,8 +22,7 @@ from nbgrader.converters import GenerateAssignment
 from tqdm import tqdm
 
 from autograder.assignment import load_assignment
-from autograder.author import BEGIN, compile_notebook, solution_cells
-from autograder.checks import Exam
+from autograder.author import BEGIN, compile_notebook, points_problems, solution_cells
 from autograder.configuration import load_configuration, source_folder
 from autograder.course import Course
 from autograder.diagnosis import compile_misconceptions
@@ -82,8 +81,9 @@ def _release_one(course: Course, config: object, folder: Path, wheel: Path) -> R
     name = folder.name
     assignment = load_assignment(folder)
     notebook, outline = compile_notebook(folder / f"{name}.py")
-    for exam, cells in ((assignment.visible, outline.visible), (assignment.hidden, outline.hidden)):
-        require_points(exam, cells, folder)
+    for exam in (assignment.visible, assignment.hidden):
+        for problem in points_problems(outline, exam, folder / f"{name}.py"):
+            raise CourseError(problem)
     source = source_folder(course, name)
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
@@ -98,19 +98,6 @@ def _release_one(course: Course, config: object, folder: Path, wheel: Path) -> R
     archive = course.release / f"{name}.zip"
     write_archive(target, archive, wheel)
     return Released(name, target, archive, len(outline.visible), outline.automatic, outline.by_hand)
-
-
-def require_points(exam: Exam, cells: dict[str, float], folder: Path) -> None:
-    """Raise `CourseError` where the points of a cell are not those of its checks."""
-    file = folder / ("hidden_checks.py" if exam.hidden else "checks.py")
-    for name in sorted(cells.keys() | exam.checks.keys()):
-        due, have = cells.get(name), sum(check.points for check in exam.checks.get(name, []))
-        if due is None:
-            raise CourseError(f"{file} checks {name!r}, but {folder.name}.py has no such cell")
-        if abs(due - have) > 1e-9:
-            raise CourseError(
-                f"{folder.name}.py gives {name!r} {due:g} points, but its checks in {file} sum to {have:g}"
-            )
 
 
 def _require_no_solution(path: Path, solutions: dict[str, str]) -> None:

@@ -44,7 +44,7 @@ def class_report(course: Course, assignment: str) -> Group:
     by_mistake.add_column("students", justify="right")
     for (exercise, name), count in named.most_common():
         by_mistake.add_row(exercise, name, str(count))
-    return Group(by_cell, by_mistake)
+    return Group(by_cell, by_mistake if named else "no misconception was found")
 
 
 def _exercise(cell: CellResult) -> str:

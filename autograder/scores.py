@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder.course import Course
+from autograder.intake import receipt
 from autograder.records import read_record
 
 
@@ -61,6 +62,8 @@ def read_score(course: Course, gradebook: Gradebook, student: str, assignment: s
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     if record is None or all(grade.auto_score is None and grade.manual_score is None for grade in grades):
         return Score(student, assignment, Status.NOT_GRADED, possible=possible)
+    notes = len(receipt(course, student, assignment).get("notes", []))
+    oddities = [f"{notes} {'note' if notes == 1 else 'notes'} at intake"] if notes else []
     waiting = [grade for grade in grades if grade.needs_manual_grade]
     return Score(
         student,
@@ -70,7 +73,7 @@ def read_score(course: Course, gradebook: Gradebook, student: str, assignment: s
         possible=possible,
         pending=sum(grade.max_score for grade in waiting if grade.manual_score is None),
         misconceptions=tuple(record.misconceptions),
-        problem="; ".join(record.errors),
+        problem="; ".join([*oddities, *record.errors]),
     )
 
 

@@ -1,114 +1,136 @@
 """Prove of every exercise that it accepts right answers, and that it rejects and names wrong ones.
 
-For each exercise: the solution gets full marks; the blank that students start from gets 0; every misconception loses
-marks and is named as itself, with fresh inputs and from the released data; every alternative gets full marks; and every
-function of the public checks, handed in as the answer, gets 0.
+For each exercise: the solution gets full marks, also where the functions that it asks for refuse to be called; the
+blank that students start from gets 0; every misconception loses marks and is named as itself, with fresh inputs and
+from the released data; every alternative gets full marks and is named as no mistake; and every function of the public
+checks, handed in as the answer, gets 0.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import inspect
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import os
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from autograder.assignment import Assignment, load_assignment
-from autograder.author import Outline, blanked, compile_notebook, solution_cells
-from autograder.checks import HOME_KEY, Misconception
-from autograder.diagnosis import compile_misconceptions, name_from_release, name_of
+from autograder.assignment import Assignment, collect, load_assignment
+from autograder.author import Outline, blanked, compile_notebook, points_problems, solution_cells
+from autograder.candidate import allow_again, forbid
+from autograder.checks import HOME_KEY, Alternative
 from autograder.errors import CourseError
-from autograder.limits import alarm
-from autograder.subject import Subject, subject_of
+from autograder.trial import Trial, forget_what_is_printed
+from autograder.verification import Row, Verification, print_verification
+
+__all__ = ["Verification", "print_verification", "verify"]
 
 FEWEST_MISCONCEPTIONS = 3
 FEWEST_ALTERNATIVES = 2
 
 
-@dataclass
-class Verification:
-    """What was shown and what was not."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    points: dict[str, float] = field(default_factory=dict)
-
-    def expect(self, condition: bool, kind: str, problem: str) -> None:
-        """Count one thing shown, or note the problem."""
-        self.counts[kind] += 1
-        if not condition:
-            self.problems.append(problem)
-
-
-@dataclass
-class Exercise:
-    """One exercise with everything that is needed to judge answers to it."""
-
-    assignment: Assignment
-    name: str
-
-    def points(self, answer: Subject | Callable, key: bytes) -> tuple[float, list[str]]:
-        """Points for an answer over visible and hidden checks, and what failed."""
-        earned, failed = 0.0, []
-        for exam in (self.assignment.visible, self.assignment.hidden):
-            exam.limit = alarm
-            result = exam.run(self.name, subject_of(answer), key)
-            earned += result.points
-            failed += [f"{check.message}: {check.problem}" for check in result.checks if not check.passed]
-        return earned, failed
-
-    @property
-    def possible(self) -> float:
-        """Points of all checks."""
-        exams = (self.assignment.visible, self.assignment.hidden)
-        return sum(check.points for exam in exams for check in exam.checks.get(self.name, []))
-
-    @property
-    def misconceptions(self) -> list[Misconception]:
-        """Wrong answers to this exercise."""
-        return [one for one in self.assignment.misconceptions if one.exercise == self.name]
+def verify(folders: Sequence[Path], seeds: int = 1, progress: bool = True) -> Verification:
+    """Verify assignments with the inputs of home, and with *seeds* different secret inputs."""
+    os.environ.setdefault("MPLBACKEND", "agg")  # a notebook's figures open no window
+    report = Verification()
+    for folder in folders:
+        try:
+            _verify_assignment(folder, seeds, progress, report)
+        except CourseError as error:
+            report.problems.append(str(error))
+        except Exception as error:
+            report.problems.append(f"{folder.name}: {_told_with_place(error, folder)}")
+    return report
 
 
-def run_cells(sources: Sequence[str], name: str) -> dict[str, Any]:
-    """Run cells one after another; return what they define."""
+def _verify_assignment(folder: Path, seeds: int, progress: bool, report: Verification) -> None:
+    assignment = load_assignment(folder)
+    notebook, outline = compile_notebook(folder / f"{folder.name}.py")
+    report.points[folder.name] = outline.automatic + outline.by_hand
+    check_author_rules(assignment, outline, report)
+    with forbidden(assignment):
+        namespace = run_notebook(notebook, folder.name)
+        # Loaded again, so that even a function imported by name is one that refuses.
+        alternatives = [one for one in collect(folder / "alternatives.py") if isinstance(one, Alternative)]
+    verify_public_functions(assignment, report)
+    blanks = {name: blanked(source) for name, source in solution_cells(notebook).items()}
+    complete = [name for name in outline.visible if name in assignment.visible.checks and name in outline.hidden]
+    complete = [name for name in complete if name in assignment.hidden.checks and name in assignment.visible.probes]
+    for name in tqdm(complete, desc=f"verifying {folder.name}", unit="exercise", disable=not progress):
+        report.counts["exercises"] += 1
+        row = Row(f"{folder.name}/{name}", (outline.visible[name], outline.hidden[name]), _checks(assignment, name))
+        report.rows.append(row)
+        before = len(report.problems)
+        trial = Trial(assignment, name, namespace, blanks[name], alternatives, report)
+        with forget_what_is_printed():
+            with forbidden(assignment):
+                trial.right_answers_call_nothing_forbidden()
+            for key in keys(seeds):
+                trial.run(key, row)
+        row.holds = len(report.problems) == before
+
+
+def _checks(assignment: Assignment, name: str) -> tuple[int, int]:
+    return len(assignment.visible.checks[name]), len(assignment.hidden.checks[name])
+
+
+def keys(count: int) -> Iterator[bytes]:
+    """The key of the inputs at home, then keys of secret inputs."""
+    yield HOME_KEY
+    for number in range(count):
+        yield hashlib.sha256(f"verify {number}".encode()).digest()
+
+
+@contextlib.contextmanager
+def forbidden(assignment: Assignment) -> Iterator[None]:
+    """Let the functions of rlkit that an assignment asks for refuse, as in a student's notebook."""
+    replaced = forbid(assignment.visible.forbidden)
+    try:
+        yield
+    finally:
+        allow_again(replaced)
+
+
+def run_notebook(notebook: Any, name: str) -> dict[str, Any]:
+    """Run the code cells of a source notebook, checks and locked cells left out; return what they define."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for source in sources:
-        exec(compile(source, f"<{name}>", "exec"), namespace)
-    return namespace
-
-
-def solution_namespace(notebook: Any, name: str) -> dict[str, Any]:
-    """Run the code cells of a source notebook, checks and locked cells left out."""
-    kept = []
     for cell in notebook.cells:
-        marks = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and not marks.get("locked"):
-            kept.append(cell.source)
-    return run_cells(kept, name)
+        if cell.cell_type != "code" or cell.metadata.get("nbgrader", {}).get("locked"):
+            continue
+        try:
+            with forget_what_is_printed():
+                exec(compile(cell.source, f"<{name}>", "exec"), namespace)
+        except Exception as error:
+            first = next(iter(cell.source.strip().splitlines()), "")
+            raise CourseError(f"{name}.py: the cell beginning {first!r} fails: {_told(error)}") from error
+    return namespace
 
 
 def check_author_rules(assignment: Assignment, outline: Outline, report: Verification) -> None:
     """Points agree, and every exercise has what it must have."""
-    for exam, cells, kind in (
-        (assignment.visible, outline.visible, "visible"),
-        (assignment.hidden, outline.hidden, "hidden"),
-    ):
-        for name in cells.keys() | exam.checks.keys():
-            due, have = cells.get(name), sum(check.points for check in exam.checks.get(name, []))
-            text = f"{assignment.name}/{name}: the {kind} cell has {due} points, its checks sum to {have:g}"
-            report.expect(due is not None and abs(due - have) < 1e-9, "cells whose points agree", text)
+    path = assignment.folder / f"{assignment.name}.py"
+    for exam, cells in ((assignment.visible, outline.visible), (assignment.hidden, outline.hidden)):
+        problems = list(points_problems(outline, exam, path))
+        report.problems += problems
+        report.counts["cells whose points agree"] += len(cells) - len(problems)
     for name in outline.visible:
         wrong = [one for one in assignment.misconceptions if one.exercise == name]
         right = [one for one in assignment.alternatives if one.exercise == name]
         where = f"{assignment.name}/{name}"
         report.expect(
-            len(wrong) >= FEWEST_MISCONCEPTIONS and all(one.hint for one in wrong),
+            len(wrong) >= FEWEST_MISCONCEPTIONS and all(one.hint.strip() and one.name.strip() for one in wrong),
             "exercises with misconceptions and hints",
-            f"{where}: {len(wrong)} misconceptions, expected at least {FEWEST_MISCONCEPTIONS}, each with a hint",
+            f"{where}: {len(wrong)} misconceptions, expected at least {FEWEST_MISCONCEPTIONS}, each with name and hint",
+        )
+        report.expect(
+            len({one.name for one in wrong}) == len(wrong),
+            "exercises whose misconceptions have names of their own",
+            f"{where}: two misconceptions have the same name",
         )
         report.expect(
             len(right) >= FEWEST_ALTERNATIVES,
@@ -121,44 +143,20 @@ def check_author_rules(assignment: Assignment, outline: Outline, report: Verific
         where = f"{assignment.name}: {type(one).__name__} {one.name!r}"
         report.expect(one.exercise in known, "answers to a known exercise", f"{where} answers {one.exercise!r}")
     report.expect(bool(outline.written), "assignments with a written answer", f"{assignment.name}: no written answer")
+    for function, exercise in list(assignment.visible.forbidden.items()):
+        exists = exercise in known and _exists(function)
+        text = f"{assignment.name}: asks_for({exercise!r}, {function!r}) names an unknown exercise or function"
+        report.expect(exists, "functions of rlkit that refuse", text)
+        if not exists:
+            del assignment.visible.forbidden[function]  # it has been reported
 
 
-def verify_exercise(
-    exercise: Exercise, solutions: dict[str, Any], blank: str, key: bytes, report: Verification
-) -> None:
-    """Try the solution, the blank, all wrong and all other right answers."""
-    where, name = f"{exercise.assignment.name}/{exercise.name}", exercise.name
-    earned, failed = exercise.points(solutions[name], key)
-    report.expect(earned == exercise.possible, "solutions with full marks", f"{where}: the solution fails {failed}")
-    unfinished = run_cells([*PREAMBLE, blank], name).get(name)
-    earned = exercise.points(unfinished, key)[0] if unfinished is not None else 0.0
-    report.expect(earned == 0, "blanks with 0", f"{where}: the blank gets {earned:g} points")
-    for other in (one for one in exercise.assignment.alternatives if one.exercise == name):
-        earned, failed = exercise.points(other.function, key)
-        text = f"{where}: the alternative {other.name!r} fails {failed}"
-        report.expect(earned == exercise.possible, "alternatives with full marks", text)
-    compiled = compile_misconceptions(exercise.assignment.visible, exercise.misconceptions)
-    for wrong in exercise.misconceptions:
-        verify_misconception(exercise, wrong, compiled, key, report)
-
-
-PREAMBLE = ["import numpy as np", "import torch", "import gymnasium"]
-
-
-def verify_misconception(
-    exercise: Exercise, wrong: Misconception, compiled: dict, key: bytes, report: Verification
-) -> None:
-    """One wrong answer: loses marks, is named when graded, is named at home."""
-    where = f"{exercise.assignment.name}/{exercise.name}: the misconception {wrong.name!r}"
-    exam, subject = exercise.assignment.visible, subject_of(wrong.function)
-    exam.limit = alarm
-    earned, _ = exercise.points(subject, key)
-    report.expect(earned < exercise.possible, "misconceptions rejected", f"{where} gets full marks")
-    graded = name_of(exam, exercise.name, subject, exercise.misconceptions, key)
-    home = name_from_release(exam, exercise.name, subject, compiled)
-    for named, place in ((graded, "when grading"), (home, "at home")):
-        text = f"{where} is named {named[0] if named else 'nothing'!r} {place}"
-        report.expect(named is not None and named[0] == wrong.name, f"misconceptions named {place}", text)
+def _exists(path: str) -> bool:
+    module, _, name = path.rpartition(".")
+    try:
+        return callable(getattr(importlib.import_module(module), name, None))
+    except (ImportError, ValueError):
+        return False
 
 
 def verify_public_functions(assignment: Assignment, report: Verification) -> None:
@@ -169,52 +167,21 @@ def verify_public_functions(assignment: Assignment, report: Verification) -> Non
         if function.__module__ == assignment.checks_module.__name__
     ]
     for name in assignment.visible.checks:
+        trial = Trial(assignment, name, {}, "", [], report)
         for function in public:
-            earned, _ = Exercise(assignment, name).points(function, HOME_KEY)
+            earned = trial.points(function, HOME_KEY).total
             text = f"{assignment.name}/{name}: {function.__name__} of checks.py gets {earned:g} points as the answer"
             report.expect(earned == 0, "functions of public checks with 0", text)
 
 
-def verify(folders: Sequence[Path], seeds: int = 1, progress: bool = True) -> Verification:
-    """Verify assignments; with more than one seed, with as many different secret inputs."""
-    report = Verification()
-    for folder in folders:
-        try:
-            assignment = load_assignment(folder)
-            notebook, outline = compile_notebook(folder / f"{folder.name}.py")
-            solutions = solution_namespace(notebook, folder.name)
-        except CourseError as error:
-            report.problems.append(str(error))
-            continue
-        report.points[folder.name] = outline.automatic + outline.by_hand
-        check_author_rules(assignment, outline, report)
-        verify_public_functions(assignment, report)
-        blanks = {name: blanked(source) for name, source in solution_cells(notebook).items()}
-        complete = [
-            name for name in outline.visible if name in assignment.visible.checks and name in assignment.hidden.checks
-        ]
-        for name in tqdm(complete, desc=f"verifying {folder.name}", unit="exercise", disable=not progress):
-            report.counts["exercises"] += 1
-            for key in keys(seeds):
-                verify_exercise(Exercise(assignment, name), solutions, blanks[name], key, report)
-    return report
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:300]}"
 
 
-def keys(count: int) -> Iterator[bytes]:
-    """Keys for the secret inputs; the first is the one of home."""
-    yield HOME_KEY
-    for number in range(1, count):
-        yield hashlib.sha256(f"verify {number}".encode()).digest()
-
-
-def print_verification(report: Verification) -> int:
-    """Print counts and problems; return the exit status."""
-    print()
-    for kind, count in report.counts.items():
-        print(f"{count:6d}  {kind}")
-    for name, points in report.points.items():
-        print(f"{points:6g}  points in {name}")
-    for problem in report.problems:
-        print(f"WRONG   {problem}")
-    print("everything holds" if not report.problems else f"{len(report.problems)} problems")
-    return 1 if report.problems else 0
+def _told_with_place(error: Exception, folder: Path) -> str:
+    """Say what a file of the author's raised, and in which line of it."""
+    if isinstance(error, SyntaxError):
+        return f"{Path(error.filename or '').name}, line {error.lineno}: {error.msg}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
+    return place + _told(error)

@@ -18,8 +18,6 @@ WIDTHS = {
 MOST_NODES = 100_000
 MOST_ENTRIES = 10_000
 DEEPEST = 20
-LARGEST_ANSWER = 32_000_000
-LONGEST_TEXT = 4_000
 
 
 class NotPlainError(TypeError):
@@ -52,6 +50,10 @@ def pack(value, buffers, depth=0):
         return float(value) if math.isfinite(value) else {"$": "float", "value": repr(float(value))}
     if isinstance(value, str):
         return str(value)
+    if isinstance(value, (list, tuple, dict)):
+        most = MOST_ENTRIES if isinstance(value, dict) else MOST_NODES
+        if len(value) > most:
+            raise NotPlainError(f"a {type(value).__name__} of {len(value)} entries, more than {most}")
     if isinstance(value, list):
         return [pack(item, buffers, depth + 1) for item in value]
     if isinstance(value, tuple):
@@ -70,11 +72,14 @@ def _pack_array(value, buffers):
     if torch and isinstance(value, torch.Generator):
         tag, array = "generator", value.get_state().numpy()
     elif torch and isinstance(value, torch.Tensor):
-        if value.dtype is torch.bfloat16:
-            raise NotPlainError("a bfloat16 tensor")
+        if value.dtype is torch.bfloat16 or value.is_meta:
+            raise NotPlainError("a tensor without data" if value.is_meta else "a bfloat16 tensor")
         tag, array = "torch", value.detach().cpu().resolve_conj().resolve_neg().to_dense().numpy()
     elif numpy and isinstance(value, numpy.generic):
-        return pack(value.item(), buffers)
+        item = value.item()
+        if isinstance(item, numpy.generic):  # a longdouble stays one
+            raise NotPlainError(f"a number of type {value.dtype}")
+        return pack(item, buffers)
     elif numpy and isinstance(value, numpy.ndarray):
         tag, array = "numpy", numpy.asarray(value)
     else:

@@ -43,7 +43,7 @@ def use_course_style() -> None:
             "axes.spines.top": False,
             "figure.constrained_layout.use": True,
             "figure.facecolor": "none",
-            "figure.figsize": (6.4, 3.4),
+            "figure.figsize": (5.6, 3.2),
             "font.size": 11,
             "grid.alpha": 0.25,
             "legend.frameon": False,

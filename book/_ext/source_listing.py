@@ -1,0 +1,62 @@
+"""The directive ``{listing}``, and one page of source for each module of rlkit so that links to code work offline."""
+
+from __future__ import annotations
+
+import ast
+import html
+import textwrap
+from collections.abc import Iterator
+
+from docutils import nodes
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+from rlkit_sources import Definition, modules, reference_to_source, resolve_name, source_page
+from sphinx.util.docutils import SphinxDirective
+
+
+def without_docstring(definition: Definition) -> str:
+    """Return a definition's source without its docstring: the page says what it does."""
+    lines = definition.path.read_text(encoding="utf-8").splitlines()
+    node = definition.node
+    kept = lines[definition.first_line - 1 : node.end_lineno]
+    if ast.get_docstring(node) is not None:
+        first = node.body[0]
+        kept = [*lines[definition.first_line - 1 : first.lineno - 1], *lines[first.end_lineno : node.end_lineno]]
+    return textwrap.dedent("\n".join(kept))
+
+
+class ListingDirective(SphinxDirective):
+    """A function of rlkit as it stands in its file: signature and body."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the code and a link to the full source."""
+        name = self.arguments[0]
+        definition = resolve_name(name)
+        if definition is None:
+            raise self.error(f"listing: there is no {name!r} in rlkit")
+        self.env.note_dependency(str(definition.path))
+        code = without_docstring(definition)
+        block = nodes.literal_block(code, code, language="python")
+        caption = nodes.paragraph("", "", nodes.inline("", "from "), classes=["listing-source"])
+        caption += reference_to_source(name, self.env.docname)
+        return [nodes.container("", block, caption, classes=["listing"])]
+
+
+def source_pages(app) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Sphinx event: yield a page of highlighted source for each module."""
+    for module, path in modules().items():
+        formatter = HtmlFormatter(linespans="L", cssclass="highlight-source notranslate highlight")
+        code = highlight(path.read_text(encoding="utf-8"), PythonLexer(), formatter)
+        title = html.escape(module)
+        body = f'<section class="source-page"><h1>{title}</h1>\n{code}</section>'
+        yield source_page(module), {"title": title, "body": body}, "page.html"
+
+
+def setup(app) -> dict[str, bool]:
+    """Register the directive and the pages."""
+    app.add_directive("listing", ListingDirective)
+    app.connect("html-collect-pages", source_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,167 @@
+"""The book's own extensions: cache keys, figures that follow dark mode, listings, notebooks, evidence."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import evidence_table
+import execution_cache
+import figures
+import notebook_download
+import pytest
+import source_listing
+from rlkit_sources import resolve_name
+
+from rlkit.plotting import PALETTE, plt, use_course_style
+from tests.book.conftest import ROOT
+
+CHAPTER = """---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+# A chapter
+
+```{code-cell} ipython3
+:tags: [remove-cell]
+
+%config InlineBackend.figure_formats = ["svg"]
+from rlkit.planning import value_iteration
+```
+"""
+
+
+def test_a_chapter_depends_on_modules_that_it_imports_through_others_and_on_no_more() -> None:
+    names = {path.stem for path in execution_cache.sources_of(CHAPTER)}
+    assert {"planning", "mdp", "dynamic_programming", "validation"} <= names
+    assert not {"bandit", "plotting"} & names
+
+
+def test_a_change_in_an_indirect_module_changes_the_cache_key(tmp_path: Path, monkeypatch) -> None:
+    package = tmp_path / "rlkit"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "planning.py").write_text("from rlkit.mdp import FiniteMDP\n")
+    (package / "mdp.py").write_text("FiniteMDP = 1\n")
+    (package / "other.py").write_text("x = 1\n")
+    monkeypatch.setattr(execution_cache, "ROOT", tmp_path)
+    before = execution_cache.with_last_cell(CHAPTER)
+    (package / "other.py").write_text("x = 2\n")
+    assert execution_cache.with_last_cell(CHAPTER) == before
+    (package / "mdp.py").write_text("FiniteMDP = 2\n")
+    changed = execution_cache.with_last_cell(CHAPTER)
+    assert changed != before
+    (tmp_path / "constraints.txt").write_text("torch==2.13\n")
+    assert execution_cache.with_last_cell(CHAPTER) != changed
+
+
+def test_relative_imports_are_followed() -> None:
+    assert execution_cache.imported_modules("from .table import x", "rlkit.environments.x") >= {
+        "rlkit.environments.table"
+    }
+
+
+def test_a_page_without_cells_is_left_alone() -> None:
+    assert not execution_cache.is_notebook("# Notation\n\n| symbol |\n")
+    assert execution_cache.is_notebook(CHAPTER)
+
+
+def test_figures_know_every_colour_of_the_palette_and_the_style_sheet_has_them_in_light_and_dark() -> None:
+    assert {colour: name for name, colour in PALETTE.items()}.items() <= figures.COLOURS.items()
+    style = (ROOT / "book" / "_static" / "course.css").read_text(encoding="utf-8")
+    for name in set(figures.COLOURS.values()):
+        assert len(re.findall(rf"--figure-{name}: #", style)) == 2, name
+
+
+def test_a_figure_in_the_page_has_page_colours_own_ids_and_a_description(tmp_path: Path) -> None:
+    use_course_style()
+    figure, axes = plt.subplots(figsize=(2, 2))
+    axes.plot([0, 1], [0, 1])
+    figure.savefig(tmp_path / "figure.svg")
+    plt.close(figure)
+    svg = figures.inline_svg((tmp_path / "figure.svg").read_text(), 'a "line"', "figure-7")
+    assert svg.startswith('<svg class="figure-svg"')
+    assert 'aria-label="a &quot;line&quot;"' in svg
+    assert "var(--figure-blue, #0072b2)" in svg
+    assert "<?xml" not in svg and "<metadata>" not in svg
+    ids = set(re.findall(r'\bid="([^"]+)"', svg))
+    assert ids and all(identity.startswith("figure-7-") for identity in ids)
+    assert set(re.findall(r'href="#([^"]+)"', svg)) | set(re.findall(r"url\(#([^)]+)\)", svg)) <= ids
+
+
+def test_a_listing_keeps_the_signature_and_the_body() -> None:
+    definition = resolve_name("rlkit.dynamic_programming.bellman_optimality_operator")
+    code = source_listing.without_docstring(definition)
+    assert code.startswith("def bellman_optimality_operator(")
+    assert '"""' not in code and "return" in code
+    compile(code, "listing", "exec")
+
+
+@pytest.mark.parametrize("name", ["rlkit.nowhere.f", "rlkit.planning.no_such", "numpy.sum", "", "rlkit.planning"])
+def test_names_that_rlkit_does_not_have_are_not_found(name: str) -> None:
+    assert resolve_name(name) is None
+
+
+def test_methods_are_found() -> None:
+    definition = resolve_name("rlkit.gridworld.Gridworld.mdp")
+    assert definition.module == "rlkit.gridworld" and definition.node.name == "mdp"
+
+
+def test_a_downloaded_chapter_has_no_syntax_that_only_the_website_reads() -> None:
+    source = (
+        "# T\n\n```{chapter-header}\n:points: 3\n```\n\nA {term}`return` {cite:p}`sutton2018`.\n\n(sec-x)=\n## S\n\n"
+        "```{formula} eq-x\n:function: rlkit.returns.discounted_return\n\nG = r\n```\n\n"
+        ":::{admonition} What goes wrong: all\n:class: wrong\nIt does.\n:::\n\n$$\nx\n$$ (def-x)\n"
+    )
+    plain = notebook_download.plain_markdown(source)
+    assert not re.search(r"\{[\w:-]+\}`|```\{|:points:|\(sec-x\)=|\(def-x\)", plain), plain
+    assert "> **What goes wrong: all**" in plain and "A return (sutton2018)." in plain
+    assert "$$\nG = r \\tag{x}\n$$" in plain
+
+
+def test_a_downloaded_chapter_has_the_numbers_of_its_run() -> None:
+    glued = {"gap": "0.98765", "name": "left"}
+    assert notebook_download.plain_markdown("{glue:text}`gap:.2f` and {glue:text}`name`", glued) == "0.99 and left"
+    data = {"application/papermill.record/text/plain": "0.5"}
+    output = {"output_type": "display_data", "data": data, "metadata": {"scrapbook": {"name": "x"}}}
+    assert notebook_download.glued_values({"cells": [{"outputs": [output]}]}) == {"x": "0.5"}
+
+
+RECORD = {
+    "name": "n", "claim": "Twice as <fast>.", "value": 1.5, "unit": "s", "peer": "QuantEcon", "peer_value": 3.0,
+    "ratio": 2.0, "goal": 1.5, "met": True, "seeds": 5, "command": "python x.py", "date": "2026-01-01",
+    "machine": "m", "versions": {"torch": "2"}, "source_hash": "abc", "sources": ["a.py"],
+}  # fmt: skip
+
+
+def test_a_record_shows_its_figures_and_escapes_its_text() -> None:
+    page = evidence_table.record_as_html(RECORD, stale=False)
+    assert "Twice as &lt;fast&gt;." in page and "1.5 s" in page and "goal 1.5: met" in page and "stale" not in page
+
+
+def test_a_record_of_changed_or_lost_code_is_marked() -> None:
+    assert not evidence_table.is_stale(RECORD, lambda sources: "abc")
+    assert evidence_table.is_stale(RECORD, lambda sources: "other")
+
+    def lost(sources: list[str]) -> str:
+        raise FileNotFoundError
+
+    assert evidence_table.is_stale(RECORD, lost)
+    assert 'class="stale"' in evidence_table.record_as_html(RECORD, stale=True)
+
+
+def test_no_record_is_no_error_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    assert evidence_table.read_records(tmp_path) == []
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(ValueError, match=r"bad\.json is not JSON"):
+        evidence_table.read_records(tmp_path)
+    (tmp_path / "bad.json").write_text(json.dumps({"name": "x"}))
+    with pytest.raises(ValueError, match=r"bad\.json lacks claim"):
+        evidence_table.read_records(tmp_path)
+
+
+def test_the_records_of_this_repository_can_be_shown() -> None:
+    for record in evidence_table.read_records():
+        assert record["claim"] in evidence_table.record_as_html(record, False) or "&" in record["claim"]

@@ -1,0 +1,66 @@
+"""One course for all grading tests: small assignments, released once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.course import Course
+from autograder.release import release as release_assignments
+from tests.grading.attacks import VALUES, named
+from tests.grading.attacks_on_kernels import KERNELS, PROCESSES
+from tests.grading.course_writer import write_assignment
+from tests.grading.example_class import grade_example_class
+from tests.grading.small_notebook import answered_notebook, released
+
+ASSIGNMENTS = {
+    "doubling": ["one", "two", "three"],
+    "classwork": ["one", "two", "three"],
+    "values": list(named(VALUES, "values")),
+    "processes": list(named(PROCESSES, "processes")),
+    "kernels": list(named(KERNELS, "kernels")),
+    "demonstration": [f"task_{number}" for number in range(1, 8)],
+}
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
+    """A course folder with everything released and nothing handed in."""
+    course = Course.at(tmp_path_factory.mktemp("teaching") / "autograder")
+    for assignment, tasks in ASSIGNMENTS.items():
+        write_assignment(course.solutions, assignment, tasks, written=True)
+    path = os.environ["PATH"]
+    release_assignments(course, progress=False)
+    yield course
+    os.environ["PATH"] = path
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """A folder for submissions."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def graded_class(course: Course) -> Course:
+    """The course, after nbgrader's own command has graded the example class."""
+    grade_example_class(course)
+    return course
+
+
+@pytest.fixture
+def release() -> nbformat.NotebookNode:
+    """A small released notebook."""
+    return released()
+
+
+@pytest.fixture
+def answered(release: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The same notebook with a student's answers."""
+    return answered_notebook(release)
