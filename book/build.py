@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import hashlib
 import http.server
 import os
 import shutil
@@ -29,13 +30,15 @@ ROOT = BOOK.parent
 OUTPUT = ROOT / "_build"
 SITE = OUTPUT / "html"
 CACHE = OUTPUT / ".jupyter_cache"
+BUILT_FROM = OUTPUT / ".built_from"
 CELL_TIMEOUT = 180
 sys.path.insert(0, str(BOOK / "_ext"))
 
 from execution_cache import is_notebook, peak_memory, with_last_cell  # noqa: E402
 from table_of_contents import pages_in_contents  # noqa: E402
 
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+# One thread a kernel, since chapters run side by side; and the kernel of this environment, not one of the user's.
+ENVIRONMENT = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JUPYTER_PREFER_ENV_PATH")}
 
 
 @contextlib.contextmanager
@@ -75,7 +78,7 @@ def execute(path: Path) -> tuple[Path, object, float, str]:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    os.environ.update(ONE_THREAD)
+    os.environ.update(ENVIRONMENT)
     notebook = read_chapter(path)
     client = NotebookClient(
         notebook,
@@ -134,20 +137,39 @@ def run_chapters(waiting: list[Path]) -> bool:
     return succeeded
 
 
+def hash_of_inputs() -> str:
+    """Return a hash of every file that the pages are made from."""
+    patterns = ("_config.yml", "constraints.txt", "book/**/*", "rlkit/**/*.py", "benchmarks/**/*")
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
+        if path.suffix != ".pyc":
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def is_current() -> bool:
+    """Whether the site was built from the files as they are."""
+    return SITE.is_dir() and BUILT_FROM.is_file() and BUILT_FROM.read_text(encoding="utf-8") == hash_of_inputs()
+
+
 def build_pages(verbose: bool) -> bool:
     """Run Jupyter Book; every warning is an error."""
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(BOOK)]
     command += ["--config", str(ROOT / "_config.yml"), "--toc", str(BOOK / "_toc.yml"), "--path-output", str(ROOT)]
     command += ["-W", "-n", "--keep-going", *([] if verbose else ["-q"])]
     print("Writing the pages.", flush=True)
+    inputs = hash_of_inputs()
+    BUILT_FROM.unlink(missing_ok=True)
     # An incremental build would leave pages that are gone, and would not repeat the warnings of the last one.
     for folder in (SITE, OUTPUT / ".doctrees", OUTPUT / "jupyter_execute"):
         shutil.rmtree(folder, ignore_errors=True)
-    environment = {**os.environ, **ONE_THREAD, "NO_COLOR": "1"}
+    environment = {**os.environ, **ENVIRONMENT, "NO_COLOR": "1"}
     result = subprocess.run(command, env=environment, check=False, capture_output=not verbose, text=True)
     if result.returncode != 0 and not verbose:
         # Jupyter Book ends with a traceback of its own, which says nothing about the page.
         print(result.stderr.split("Traceback (most recent call last)")[0].strip(), file=sys.stderr)
+    if result.returncode == 0:
+        BUILT_FROM.write_text(inputs, encoding="utf-8")
     return result.returncode == 0
 
 
@@ -182,13 +204,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if report_run(options.run) else 1
     start = time.perf_counter()
     with only_one_build():
-        if not run_chapters(chapters_to_run(pages_in_contents())):
-            print("A chapter failed (above); the site was not built.", file=sys.stderr)
-            return 1
-        if not build_pages(options.verbose):
-            print("The site has warnings or errors (above), which count as failures.", file=sys.stderr)
-            return 1
-    print(f"Built in {time.perf_counter() - start:.0f} s. Read: {SITE / 'index.html'}", flush=True)
+        if is_current():
+            print(f"Nothing has changed since the last build. Read: {SITE / 'index.html'}", flush=True)
+        else:
+            if not run_chapters(chapters_to_run(pages_in_contents())):
+                print("A chapter failed (above); the site was not built.", file=sys.stderr)
+                return 1
+            if not build_pages(options.verbose):
+                print("The site has warnings or errors (above), which count as failures.", file=sys.stderr)
+                return 1
+            print(f"Built in {time.perf_counter() - start:.0f} s. Read: {SITE / 'index.html'}", flush=True)
     if options.serve:
         serve(options.port)
     else:
@@ -197,4 +222,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nInterrupted. What has run is kept; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)

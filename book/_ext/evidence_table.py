@@ -106,7 +106,7 @@ class EvidenceDirective(SphinxDirective):
         except ValueError as error:
             raise self.error(str(error)) from error
         if not records:
-            return [nodes.paragraph("", "No measurement has been recorded yet. `make bench` writes the first.")]
+            return [nodes.paragraph("", "No measurement has been recorded yet.")]
         source_hash = hash_function()
         stale = [is_stale(record, source_hash) for record in records]
         count = f"{len(records)} record{'s' if len(records) > 1 else ''}, {sum(stale)} of code that has changed since."
