@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -61,6 +62,15 @@ def collect(path: Path) -> list:
     found = list(COLLECTED)
     COLLECTED.clear()
     return found
+
+
+def told_with_place(error: Exception, folder: Path) -> str:
+    """Say what a file of an author's raised, and in which line of it."""
+    if isinstance(error, SyntaxError):
+        return f"{folder.name}/{Path(error.filename or '').name}, line {error.lineno}: {error.msg}"
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename).parent == folder]
+    place = f"/{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{folder.name}{place}: {type(error).__name__}: {str(error)[:300]}"
 
 
 def load_assignment(folder: Path) -> Assignment:

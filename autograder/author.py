@@ -225,6 +225,17 @@ def solution_cells(notebook: NotebookNode) -> dict[str, str]:
     return found
 
 
+def solution_regions(source: str) -> list[str]:
+    """What stands between the marks of an answer, lines stripped: what nothing for students may hold."""
+    found = re.findall(rf"{re.escape(BEGIN)}[^\n]*\n(.*?)[ \t]*{re.escape(END)}", source, re.DOTALL)
+    return [region for region in map(stripped_lines, found) if region]
+
+
+def stripped_lines(text: str) -> str:
+    """The lines of a text that are not blank, without what stands around them."""
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
 def blanked(source: str) -> str:
     """An answer cell as students get it: the solution replaced as nbgrader replaces it."""
     pattern = re.compile(rf"^([ \t]*){re.escape(BEGIN)}.*?{re.escape(END)}[^\n]*$", re.DOTALL | re.MULTILINE)

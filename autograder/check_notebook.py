@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from autograder.display import RESULT_TYPE
 from autograder.errors import CourseError
 
 SECONDS_PER_CELL = 120
+EXAMPLE = "expected a notebook such as bellman.ipynb"
 
 
 @dataclass
@@ -29,32 +31,67 @@ class NotebookReport:
 
 def read_notebook(path: Path) -> NotebookNode:
     """Read a notebook, or say what is wrong with the file."""
+    if path.is_dir():
+        found = ", ".join(sorted(one.name for one in path.glob("*.ipynb"))) or "none"
+        raise CourseError(f"{path} is a folder; {EXAMPLE}. Notebooks in it: {found}")
     if not path.is_file():
-        raise CourseError(f"{path} is not a file; expected a notebook such as bellman.ipynb")
+        raise CourseError(f"{path} does not exist; {EXAMPLE}")
     try:
-        return nbformat.read(path, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about cells without ids, which older programs write
+            notebook = nbformat.read(path, as_version=4)
+            nbformat.validate(notebook)
     except Exception as error:
-        raise CourseError(f"{path} cannot be read as a notebook ({type(error).__name__}: {str(error)[:200]})") from None
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise CourseError(f"{path} cannot be read as a notebook ({reason}); save it again in Jupyter") from None
+    if not any(cell.cell_type == "code" and cell.source.strip() for cell in notebook.cells):
+        raise CourseError(f"{path} has no code to run; {EXAMPLE}")
+    return notebook
 
 
-def check_notebook(path: Path, progress: bool = True) -> NotebookReport:
+def check_notebook(path: Path, progress: bool = True, seconds: int = SECONDS_PER_CELL) -> NotebookReport:
     """Run a copy of the notebook in a fresh kernel, in its own folder, and collect what its checks say."""
     notebook = read_notebook(path)
     report = NotebookReport()
     place = {"metadata": {"path": str(path.resolve().parent)}}
-    client = NotebookClient(notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=place)
+    client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources=place)
+    cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     with client.setup_kernel():
-        cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
         for number, cell in tqdm(cells, desc=f"running {path.name}", unit="cell", disable=not progress):
-            try:
-                client.execute_cell(cell, number)
-            except (CellTimeoutError, DeadKernelError) as error:
-                report.errors.append(f"cell {number}: {str(error).splitlines()[0]}; the cells after it did not run")
-                break
-            except Exception as error:
-                report.errors.append(f"cell {number}: {str(error).rstrip().splitlines()[-1]}")
+            problem = _run(client, cell, number)
             _collect(cell, report)
+            if problem:
+                report.errors.append(f"the cell beginning {_opening(cell)!r}: {problem}")
+            elif _is_check(cell) and not any(RESULT_TYPE in output.get("data", {}) for output in cell.outputs):
+                report.errors.append(f"the cell beginning {_opening(cell)!r} ran no check; its line was changed")
+            if problem.startswith(ENDED):
+                break
     return report
+
+
+ENDED = "it ended the run: "
+
+
+def _run(client: NotebookClient, cell: NotebookNode, number: int) -> str:
+    """Run one cell; return what went wrong, if anything did."""
+    try:
+        client.execute_cell(cell, number)
+    except CellTimeoutError:
+        return f"{ENDED}no end after {client.timeout} seconds. The cells after it did not run"
+    except DeadKernelError:
+        return f"{ENDED}the Python process died, for lack of memory or by exit(). The cells after it did not run"
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return lines[-1]
+    return ""
+
+
+def _opening(cell: NotebookNode) -> str:
+    return next((line for line in cell.source.splitlines() if line.strip()), "")[:60]
+
+
+def _is_check(cell: NotebookNode) -> bool:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", "")).startswith("check-")
 
 
 def _collect(cell: NotebookNode, report: NotebookReport) -> None:
@@ -78,4 +115,4 @@ def print_notebook_report(report: NotebookReport) -> int:
     print(
         f"{report.points:g} of {report.possible:g} points in the visible checks; further checks run after you hand in."
     )
-    return 0 if report.points == report.possible else 1
+    return 0 if report.points == report.possible and not report.errors else 1

@@ -25,7 +25,7 @@ __all__ = [
 
 LOG = logging.getLogger(__name__)
 HOME_KEY = b"at home"
-MOST_PRINTED = 2_000
+MOST_PRINTED, MOST_LINES = 2_000, 20
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Exam:
             one = CheckResult(check.message, 0.0, check.points, check.hint)
             result.checks.append(one)
             if stopped:
-                one.problem = stopped
+                one.problem, one.hint = stopped, ""
                 continue
             self.at(key, f"{exercise}/{check.run.__name__}/{check.message}")
             try:
@@ -158,13 +158,20 @@ class Exam:
                 one.problem, one.traceback = str(failed), failed.traceback
                 if failed.is_blank:
                     stopped = one.problem = "not answered yet"
-                    one.traceback = ""
+                    one.traceback = one.hint = ""
             except Exception as error:
                 # An answer of an unexpected kind, or a mistake in the check: the instructor's log tells them apart.
                 LOG.warning("check %r of %s could not examine an answer", check.message, exercise, exc_info=error)
                 one.problem = f"the result could not be examined ({type(error).__name__}: {str(error)[:300]})"
-        result.printed = printed.getvalue()[:MOST_PRINTED]
+        result.printed = shortened(printed.getvalue())
         return result
+
+
+def shortened(text: str) -> str:
+    """What a student's code printed, as much as fits a report."""
+    lines = text.rstrip().splitlines()
+    kept = "\n".join(lines[:MOST_LINES])[:MOST_PRINTED]
+    return kept if len(kept) == len("\n".join(lines)) else f"{kept}\n..."
 
 
 def build(path: str, *args: Any, **kwargs: Any) -> Recipe:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from traitlets.config import Config, PyFileConfigLoader
 
 from autograder.course import CONFIGURATION, Course, find_commands_of_this_python
-from autograder.intake import before_autograde
-from autograder.safe_html import clean_html, markdown_to_safe_html
 
 AUTOGRADE_STEPS = [
     "autograder.examiner.ExaminerExecute",
@@ -26,7 +23,8 @@ AUTOGRADE_STEPS = [
 def configure(c: Any, course: Course) -> None:
     """Fill nbgrader's configuration *c* for *course*."""
     find_commands_of_this_python()
-    course.data.mkdir(parents=True, exist_ok=True)
+    exchange = course.data / "exchange"
+    exchange.mkdir(parents=True, exist_ok=True)
 
     c.CourseDirectory.root = str(course.folder)
     c.CourseDirectory.db_url = course.gradebook_url
@@ -37,16 +35,21 @@ def configure(c: Any, course: Course) -> None:
     c.CourseDirectory.autograded_directory = "course/autograded"
     c.CourseDirectory.feedback_directory = "course/feedback"
     c.CourseDirectory.solution_directory = "course/solution"
+    c.Exchange.root = str(exchange)  # not used by this course, but formgrader reports an error without one
     c.NbGrader.logfile = str(course.data / "nbgrader.log")
 
-    c.Autograde.pre_convert_hook = partial(before_autograde, course)
+    # Names instead of functions: formgrader writes the configuration down.
+    c.Autograde.pre_convert_hook = "autograder.intake.before_autograde"
     c.Autograde.autograde_preprocessors = AUTOGRADE_STEPS
     c.ExaminerExecute.course_folder = str(course.folder)
     c.ExaminerExecute.solutions_folder = str(course.solutions)
 
     # A student's HTML is shown in formgrader, in the instructor's browser: scripts must not survive.
     c.HTMLExporter.sanitize_html = True
-    c.HTMLExporter.filters = {"markdown2html": markdown_to_safe_html, "clean_html": clean_html}
+    c.HTMLExporter.filters = {
+        "markdown2html": "autograder.safe_html.markdown_to_safe_html",
+        "clean_html": "autograder.safe_html.clean_html",
+    }
 
 
 def load_configuration(course: Course) -> Config:

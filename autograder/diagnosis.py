@@ -70,6 +70,11 @@ def compile_misconceptions(exam: Exam, misconceptions: Iterable[Misconception]) 
     return compiled
 
 
+def recorded(entry: dict[str, Any]) -> Any:
+    """Return the behaviour that a release holds of one misconception; ``ValueError`` if it is damaged."""
+    return wire.unpack(entry["behaviour"], [base64.b64decode(buffer) for buffer in entry["buffers"]])
+
+
 def name_from_release(
     exam: Exam, exercise: str, subject: Subject, compiled: dict[str, list[dict[str, Any]]]
 ) -> Named | None:
@@ -80,7 +85,6 @@ def name_from_release(
     if seen is None:
         return None
     for entry in compiled[exercise]:
-        buffers = [base64.b64decode(buffer) for buffer in entry["buffers"]]
-        if _same(exam, exercise, seen, wire.unpack(entry["behaviour"], buffers)):
+        if _same(exam, exercise, seen, recorded(entry)):
             return entry["name"], entry["hint"]
     return None

@@ -45,7 +45,7 @@ def as_text(result: ExerciseResult, graded: bool = False) -> str:
         shortened = trace.rstrip().splitlines()[-LONGEST_TRACEBACK:]
         lines += ["  where your code failed:", *(f"      {line}" for line in shortened)]
     if result.printed.strip():
-        lines += ["  printed by your code:", *(f"      {line}" for line in result.printed.rstrip().splitlines()[:20])]
+        lines += ["  printed by your code:", *(f"      {line}" for line in result.printed.splitlines())]
     lines.append(summary_line(result, graded))
     return "\n".join(lines)
 
@@ -74,9 +74,10 @@ def as_html(result: ExerciseResult) -> str:
         parts.append(f"<div role='note' style='{STYLE.format(colour='#8f4a8c')}'>{body}</div>")
     trace = next((check.traceback for check in result.checks if check.traceback), "")
     parts += _folded("where your code failed", trace.rstrip().splitlines()[-LONGEST_TRACEBACK:])
-    parts += _folded("printed by your code", result.printed.rstrip().splitlines()[:20])
+    parts += _folded("printed by your code", result.printed.splitlines())
     parts.append(f"<p style='margin:.2em 0'>{html.escape(summary_line(result))}</p>")
-    return "".join(parts)
+    label = html.escape(f"checks of {result.exercise}", quote=True)
+    return f"<div role='group' aria-label='{label}'>{''.join(parts)}</div>"
 
 
 def _folded(title: str, lines: Sequence[str]) -> list[str]:

@@ -7,20 +7,26 @@ course, those in the solutions folder) and returns the function that checks one 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.assignment import load_exam
+from autograder.assignment import collect, load_exam
 from autograder.candidate import forbid
-from autograder.checks import Exam
-from autograder.diagnosis import name_from_release
+from autograder.checks import Exam, Misconception
+from autograder.diagnosis import compile_misconceptions, name_from_release, recorded
 from autograder.display import Report
 from autograder.errors import CourseError
 from autograder.subject import subject_of
 
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
+Compiled = dict[str, list[dict[str, Any]]]
+
+# What a check could not examine is told in its report; a traceback of the check itself helps nobody at home.
+logging.getLogger("autograder").addHandler(logging.NullHandler())
 
 
 class HiddenReport:
@@ -52,15 +58,43 @@ def find_checks(name: str, folder: Path) -> Path:
     )
 
 
-def load_compiled_misconceptions(name: str, folder: Path) -> dict[str, list[dict[str, Any]]]:
+def load_checks(name: str, path: Path) -> Exam:
+    """Load public checks; say what to do where the file has been damaged."""
+    try:
+        return load_exam(path)[0]
+    except CourseError:
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        raise CourseError(f"{path.name} cannot be used ({text}); take a fresh copy from {name}.zip") from error
+
+
+def digest(text: str) -> str:
+    """Tell one text from another, whatever ends its lines."""
+    return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()
+
+
+def released_misconceptions(checks: Path, compiled: Compiled) -> str:
+    """What stands in ``<name>_misconceptions.json``."""
+    content = {"checks": digest(checks.read_text(encoding="utf-8")), "misconceptions": compiled}
+    return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def load_compiled_misconceptions(name: str, checks: Path) -> Compiled:
     """Return the recorded behaviour of misconceptions; none if the file is missing, which only costs their names."""
-    path = folder / f"{name}_misconceptions.json"
+    path = checks.with_name(f"{name}_misconceptions.json")
     if not path.is_file():
         return {}
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        due, compiled = content["checks"], content["misconceptions"]
+        for entry in (entry for entries in compiled.values() for entry in entries):
+            recorded(entry), entry["name"] + entry["hint"]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CourseError(f"{path.name} is damaged ({error}); take a fresh copy from {name}.zip") from None
+    if due != digest(checks.read_text(encoding="utf-8")):
+        print(f"{checks.name} is not the file that was handed out: the points shown here may not be those you get.")
+    return compiled
 
 
 def exam(name: str, folder: str | Path = ".") -> Callable[..., Report | HiddenReport]:
@@ -73,21 +107,30 @@ def exam(name: str, folder: str | Path = ".") -> Callable[..., Report | HiddenRe
     folder : str or Path
         Where its public checks lie; the folder of the notebook.
     """
-    place = Path(folder).resolve()
-    path = find_checks(name, place)
-    loaded, _ = load_exam(path)
-    compiled = load_compiled_misconceptions(name, place)
-    forbid(loaded.forbidden)
+    path = find_checks(name, Path(folder).resolve())
+    loaded = load_checks(name, path)
+    if path.parent == SOLUTIONS / name:
+        wrong = [one for one in collect(path.with_name("misconceptions.py")) if isinstance(one, Misconception)]
+        compiled = compile_misconceptions(loaded, wrong)
+    else:
+        compiled = load_compiled_misconceptions(name, path)
+    try:
+        forbid(loaded.forbidden)
+    except (ImportError, AttributeError) as error:
+        raise CourseError(f"rlkit is not the version that belongs to {name} ({error}); install it again") from None
     return make_check(loaded, compiled)
 
 
-def make_check(loaded: Exam, compiled: dict[str, list[dict[str, Any]]]) -> Callable[..., Report | HiddenReport]:
+def make_check(loaded: Exam, compiled: Compiled) -> Callable[..., Report | HiddenReport]:
     """Return `check` for a loaded exam."""
 
     def check(exercise: str, answer: Any, hidden: bool = False) -> Report | HiddenReport:
         """Check one answer and show, check by check, what was expected and what came."""
         if hidden:
             return HiddenReport(exercise)
+        if exercise not in loaded.checks:
+            known = ", ".join(loaded.checks)
+            raise CourseError(f"{loaded.name} has no exercise {exercise!r}; expected one of {known}")
         subject = subject_of(answer)
         result = loaded.run(exercise, subject)
         if result.points < result.possible:

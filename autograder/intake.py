@@ -127,12 +127,14 @@ def _write_whole(path: Path, content: bytes) -> None:
     os.replace(unfinished, path)
 
 
-def before_autograde(course: Course, assignment: str, student: str, notebooks: list[str]) -> None:
+def before_autograde(assignment: str, student: str, notebooks: list[str]) -> None:
     """Run intake inside nbgrader's own `autograde` command, on submissions that it is about to read.
 
-    nbgrader passes patterns for *assignment* and *student*, and the paths that matched for *notebooks*.
+    nbgrader passes patterns for *assignment* and *student*, and the paths that matched for *notebooks*, which lie in
+    ``<course folder>/course/submitted/<student>/<assignment>/``.
     """
     for notebook in map(Path, notebooks):
+        course = Course.at(notebook.parents[4])
         student_name, assignment_name = notebook.parent.parent.name, notebook.parent.name
         if notebook.stem != assignment_name:
             continue

@@ -173,20 +173,23 @@ class KernelSession:
     def _listen(
         self, content: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
     ) -> tuple[str, list[bytes]]:
+        manager, client = self._manager, self._client
+        assert manager is not None and client is not None
         question = self._send(content, buffers)
-        stop, interrupted, answer = time.monotonic() + seconds, False, ("null", [])
+        stop, interrupted = time.monotonic() + seconds, False
+        answer: tuple[str, list[bytes]] = ("null", [])
         while True:
             left = stop - time.monotonic()
             if left <= 0:
                 if interrupted:
                     raise Gone(f"no answer within {seconds:.3g} seconds, and the code could not be interrupted")
-                self._manager.interrupt_kernel()  # pyright: ignore[reportOptionalMemberAccess]
+                manager.interrupt_kernel()
                 stop, interrupted = time.monotonic() + INTERRUPT_GRACE, True
                 continue
             try:
-                message = self._client.get_iopub_msg(timeout=min(left, 0.2))
+                message = client.get_iopub_msg(timeout=min(left, 0.2))
             except Empty:
-                if self._manager.is_alive():  # pyright: ignore[reportOptionalMemberAccess]
+                if manager.is_alive():
                     continue
                 raise Gone("your code ended the notebook's Python process") from None
             if message["parent_header"].get("msg_id") != question:

@@ -107,17 +107,17 @@ def _sort_out(
     cells: list[dict[str, Any]], notebook: NotebookNode, notes: list[str]
 ) -> tuple[dict[str, dict[str, Any]], dict[int, list[dict[str, Any]]]]:
     """Separate the submitted cells into those the release knows and, by position, those that were added."""
-    places = {_key(cell): place for place, cell in enumerate(notebook.cells) if _key(cell)}
+    places = {key: place for place, cell in enumerate(notebook.cells) if (key := _key(cell))}
     released_prose = {cell.source.strip() for cell in notebook.cells if cell.cell_type != "code"}
     known: dict[str, dict[str, Any]] = {}
     added: dict[int, list[dict[str, Any]]] = {}
     place = -1
     for cell in cells:
         key, text = _key(cell), source_of(cell).strip()
-        if key in places and key not in known:
+        if key and key in places and key not in known:
             known[key], place = cell, places[key]
             continue
-        if key in places:
+        if key and key in places:
             if not _may_change(notebook.cells[places[key]]):
                 notes.append(f"a second copy of the locked cell {key} was left out")
                 continue

@@ -7,37 +7,50 @@ Each assignment becomes ``release/<assignment>/`` with the notebook without solu
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from tqdm import tqdm
+from traitlets.config import Config
 
-from autograder.assignment import load_assignment
-from autograder.author import BEGIN, compile_notebook, points_problems, solution_cells
+from autograder.assignment import Assignment, load_assignment, told_with_place
+from autograder.author import (
+    BEGIN,
+    END,
+    Outline,
+    compile_notebook,
+    points_problems,
+    solution_regions,
+    stripped_lines,
+)
 from autograder.configuration import load_configuration, source_folder
 from autograder.course import Course
 from autograder.diagnosis import compile_misconceptions
 from autograder.errors import CourseError
 from autograder.grade import run_converter
+from autograder.home import released_misconceptions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-WHEEL_SOURCES = ("rlkit", "autograder", "pyproject.toml", "README.md", "LICENSE")
+WHEEL_SOURCES = ("rlkit", "autograder", "pyproject.toml", "README.md", "LICENSE", "constraints.txt")
+FIXED_TIME = "1767225600"  # 1 January 2026
 README = """{name}
 
-1. Python 3.11. In this folder:   python3.11 -m venv .venv && .venv/bin/pip install torch==2.13.0
+1. Python 3.11. In this folder:   python3.11 -m venv .venv && .venv/bin/pip install {torch}
 2. Then                           .venv/bin/pip install jupyterlab {wheel}
 3. Then                           .venv/bin/jupyter lab {name}.ipynb
 
 Keep {name}_checks.py and {name}_misconceptions.json beside the notebook: its first cell reads them.
+To check the whole notebook:    .venv/bin/python -m autograder check {name}.ipynb
 Hand in {name}.ipynb. Further checks run after you hand in.
 """
 
@@ -69,45 +82,83 @@ def assignment_folders(course: Course, names: Sequence[str] = ()) -> list[Path]:
 
 def release(course: Course, names: Sequence[str] = (), progress: bool = True) -> list[Released]:
     """Compile and release assignments; every problem of an author is raised before anything is replaced."""
-    folders = assignment_folders(course, names)
+    prepared = [_prepare(folder) for folder in assignment_folders(course, names)]
     config = load_configuration(course)
     with tempfile.TemporaryDirectory() as scratch:
         wheel = build_wheel(Path(scratch))
-        shown = tqdm(folders, desc="releasing", unit="assignment", disable=not progress)
-        return [_release_one(course, config, folder, wheel) for folder in shown]
+        shown = tqdm(prepared, desc="releasing", unit="assignment", disable=not progress)
+        return [_release_one(course, config, one, wheel) for one in shown]
 
 
-def _release_one(course: Course, config: object, folder: Path, wheel: Path) -> Released:
-    name = folder.name
-    assignment = load_assignment(folder)
-    notebook, outline = compile_notebook(folder / f"{name}.py")
+@dataclass
+class Prepared:
+    """An assignment without problems, ready to be released."""
+
+    assignment: Assignment
+    notebook: NotebookNode
+    outline: Outline
+    misconceptions: str
+
+
+def _prepare(folder: Path) -> Prepared:
+    path = folder / f"{folder.name}.py"
+    try:
+        assignment = load_assignment(folder)
+        notebook, outline = compile_notebook(path)
+        compiled = compile_misconceptions(assignment.visible, assignment.misconceptions)
+    except CourseError:
+        raise
+    except Exception as error:
+        raise CourseError(told_with_place(error, folder)) from error
     for exam in (assignment.visible, assignment.hidden):
-        for problem in points_problems(outline, exam, folder / f"{name}.py"):
+        for problem in points_problems(outline, exam, path):
             raise CourseError(problem)
-    source = source_folder(course, name)
+    return Prepared(assignment, notebook, outline, released_misconceptions(folder / "checks.py", compiled))
+
+
+def _release_one(course: Course, config: Config, prepared: Prepared, wheel: Path) -> Released:
+    name, outline = prepared.assignment.name, prepared.outline
+    source, target, archive = source_folder(course, name), course.release / name, course.release / f"{name}.zip"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
-    nbformat.write(notebook, source / f"{name}.ipynb")
-    shutil.copyfile(folder / "checks.py", source / f"{name}_checks.py")
-    compiled = compile_misconceptions(assignment.visible, assignment.misconceptions)
-    text = json.dumps(compiled, indent=1, ensure_ascii=False)
-    (source / f"{name}_misconceptions.json").write_text(text, encoding="utf-8")
-    run_converter(GenerateAssignment, config, ".", name)  # type: ignore[arg-type]
-    target = course.release / name
-    _require_no_solution(target / f"{name}.ipynb", solution_cells(notebook))
-    archive = course.release / f"{name}.zip"
-    write_archive(target, archive, wheel)
+    nbformat.write(prepared.notebook, source / f"{name}.ipynb")
+    shutil.copyfile(prepared.assignment.folder / "checks.py", source / f"{name}_checks.py")
+    (source / f"{name}_misconceptions.json").write_text(prepared.misconceptions, encoding="utf-8")
+    try:
+        run_converter(GenerateAssignment, config, ".", name)
+        require_no_solution(target, prepared.notebook)
+        write_archive(target, archive, wheel)
+    except Exception as error:
+        # Nothing half done may lie where students' copies are taken from.
+        shutil.rmtree(target, ignore_errors=True)
+        archive.unlink(missing_ok=True)
+        if isinstance(error, CourseError):
+            raise
+        raise CourseError(f"{name} was not released: {error}") from error
     return Released(name, target, archive, len(outline.visible), outline.automatic, outline.by_hand)
 
 
-def _require_no_solution(path: Path, solutions: dict[str, str]) -> None:
-    text = path.read_text(encoding="utf-8")
-    if BEGIN in text:
-        raise CourseError(f"{path} still has a solution mark; it was not released")
-    released = solution_cells(nbformat.reads(text, as_version=4))
-    for name, source in solutions.items():
-        if released.get(name) == source:
-            raise CourseError(f"{path} still has the solution of {name!r}; it was not released")
+def require_no_solution(folder: Path, notebook: NotebookNode) -> None:
+    """Raise `CourseError` if a solution of the source *notebook* stands in a file that students get."""
+    regions = {
+        cell.metadata.nbgrader.grade_id: solution_regions(cell.source)
+        for cell in notebook.cells
+        if cell.metadata.get("nbgrader", {}).get("solution")
+    }
+    for path, text in _released_texts(folder):
+        if BEGIN in text or END in text:
+            raise CourseError(f"{path.name} still has a mark of a solution; {folder.name} was not released")
+        for grade_id, found in regions.items():
+            if any(region in text for region in found):
+                raise CourseError(f"{path.name} holds the solution of {grade_id}; {folder.name} was not released")
+
+
+def _released_texts(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.iterdir()):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            text = "\n".join(cell.source for cell in nbformat.reads(text, as_version=4).cells)
+        yield path, stripped_lines(text)
 
 
 def build_wheel(folder: Path) -> Path:
@@ -122,19 +173,10 @@ def build_wheel(folder: Path) -> Path:
             shutil.copytree(REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("course", "__pycache__"))
         else:
             shutil.copyfile(REPOSITORY / name, copy / name)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "--no-build-isolation",
-        "-w",
-        str(folder),
-        str(copy),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True)
+    options = ["-q", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "-w", str(folder), str(copy)]
+    fixed_time = {**os.environ, "SOURCE_DATE_EPOCH": FIXED_TIME}  # the same source gives the same bytes
+    result = subprocess.run(command, capture_output=True, text=True, env=fixed_time)
     if result.returncode != 0:
         raise CourseError(f"the wheel could not be built: {result.stderr.strip()[-2000:]}")
     (wheel,) = folder.glob("*.whl")
@@ -146,9 +188,15 @@ def write_archive(folder: Path, archive: Path, wheel: Path) -> None:
     name = folder.name
     files = [folder / f"{name}.ipynb", folder / f"{name}_checks.py", folder / f"{name}_misconceptions.json"]
     members = {path.name: path.read_bytes() for path in [*files, wheel]}
-    members["README.txt"] = README.format(name=name, wheel=wheel.name).encode()
+    members["README.txt"] = README.format(name=name, wheel=wheel.name, torch=_pinned("torch")).encode()
     unfinished = archive.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as packed:
         for member, content in sorted(members.items()):
             packed.writestr(zipfile.ZipInfo(f"{name}/{member}", (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
     unfinished.replace(archive)
+
+
+def _pinned(package: str) -> str:
+    """Return the tested version of a package, ``torch==...``."""
+    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return next(line.strip() for line in lines if line.startswith(f"{package}=="))

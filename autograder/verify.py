@@ -13,14 +13,13 @@ import hashlib
 import importlib
 import inspect
 import os
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from autograder.assignment import Assignment, collect, load_assignment
+from autograder.assignment import Assignment, collect, load_assignment, told_with_place
 from autograder.author import Outline, blanked, compile_notebook, points_problems, solution_cells
 from autograder.candidate import allow_again, forbid
 from autograder.checks import HOME_KEY, Alternative
@@ -44,7 +43,7 @@ def verify(folders: Sequence[Path], seeds: int = 1, progress: bool = True) -> Ve
         except CourseError as error:
             report.problems.append(str(error))
         except Exception as error:
-            report.problems.append(f"{folder.name}: {_told_with_place(error, folder)}")
+            report.problems.append(told_with_place(error, folder))
     return report
 
 
@@ -107,7 +106,9 @@ def run_notebook(notebook: Any, name: str) -> dict[str, Any]:
                 exec(compile(cell.source, f"<{name}>", "exec"), namespace)
         except Exception as error:
             first = next(iter(cell.source.strip().splitlines()), "")
-            raise CourseError(f"{name}.py: the cell beginning {first!r} fails: {_told(error)}") from error
+            raise CourseError(
+                f"{name}.py: the cell beginning {first!r} fails: {type(error).__name__}: {error}"
+            ) from error
     return namespace
 
 
@@ -172,16 +173,3 @@ def verify_public_functions(assignment: Assignment, report: Verification) -> Non
             earned = trial.points(function, HOME_KEY).total
             text = f"{assignment.name}/{name}: {function.__name__} of checks.py gets {earned:g} points as the answer"
             report.expect(earned == 0, "functions of public checks with 0", text)
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:300]}"
-
-
-def _told_with_place(error: Exception, folder: Path) -> str:
-    """Say what a file of the author's raised, and in which line of it."""
-    if isinstance(error, SyntaxError):
-        return f"{Path(error.filename or '').name}, line {error.lineno}: {error.msg}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
-    place = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
-    return place + _told(error)

@@ -15,6 +15,7 @@ from autograder.course import Course, add_students
 from autograder.export import export_scores
 from autograder.grade import grade
 from autograder.records import read_record
+from autograder.safe_html import clean_html
 from autograder.scores import Score, Status
 from tests.grading.course_writer import points, submission
 from tests.grading.example_class import MIXED, nbgrader
@@ -139,3 +140,11 @@ def test_the_report_counts_each_misconception_once_a_student(
     shown = capsys.readouterr().out
     assert "hidden-two" in shown
     assert any("square instead" in line and "1" in line for line in shown.splitlines())
+
+
+def test_a_page_keeps_headings_tables_and_formulas_of_an_answer() -> None:
+    answer = "<h2>Why</h2><table><tbody><tr><td>$a &lt; b$</td></tr></tbody></table><details>more</details>"
+    assert clean_html(answer) == answer
+    hostile = '<a href="javascript:alert(1)" onclick="x">a</a><iframe src="//host"></iframe><img src="//host/pixel">'
+    kept = clean_html(hostile)
+    assert "javascript" not in kept and "onclick" not in kept.split("&lt;")[0] and "<i" not in kept

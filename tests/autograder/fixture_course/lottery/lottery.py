@@ -9,7 +9,7 @@ from autograder import exam
 check = exam("lottery")
 
 # %%
-import torch
+import torch  # noqa: E402
 
 # %% [markdown]
 # ### 1 What a row of winnings is worth · 3 points
