@@ -85,7 +85,7 @@ def compile_notebook(path: Path) -> tuple[NotebookNode, Outline]:
             raise CourseError(
                 f"{where}: unknown mark {', '.join(sorted(unknown))}; known are {', '.join(sorted(MARKS))}"
             )
-        cell.metadata = nbformat.from_dict({})
+        cell.metadata = nbformat.from_dict({"tags": marks["tags"]} if "tags" in marks else {})
         cell.id = f"cell-{number}"
         settings = _settings(cell, marks, where, outline)
         if settings is None or not settings["solution"]:

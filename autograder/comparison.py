@@ -77,9 +77,7 @@ def close(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
     came = as_array(actual)
     if came.shape != due.shape:
         raise Failed(f"expected shape {due.shape}, got shape {came.shape}: {describe(actual)}")
-    with np.errstate(invalid="ignore"):
-        same = (came == due) | (np.abs(came - due) <= tolerance * np.maximum(1.0, np.abs(due)))
-    same |= np.isnan(came) & np.isnan(due)
+    same = agreeing(came, due, tolerance)
     if same.all():
         return
     if due.size <= MOST_SHOWN:
@@ -89,6 +87,13 @@ def close(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
         f"{(~same).sum()} of {due.size} entries differ; the first at index {list(place)}: "
         + _told_apart(float(due[place]), float(came[place]))
     )
+
+
+def agreeing(came: np.ndarray, due: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which entries agree: finite ones within the tolerance, others only with themselves."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.isfinite(due) & (np.abs(came - due) <= tolerance * np.maximum(1.0, np.abs(due)))
+    return near | (came == due) | (np.isnan(came) & np.isnan(due))
 
 
 def _told_apart(due: Any, came: Any) -> str:
@@ -156,6 +161,4 @@ def same_behaviour(first: Any, second: Any, tolerance: float) -> bool:
         return False
     if came.shape != due.shape:
         return False
-    with np.errstate(invalid="ignore"):
-        same = (came == due) | (np.abs(came - due) <= tolerance * np.maximum(1.0, np.abs(due)))
-    return bool((same | (np.isnan(came) & np.isnan(due))).all())
+    return bool(agreeing(came, due, tolerance).all())

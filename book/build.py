@@ -132,7 +132,7 @@ def run_chapters(waiting: list[Path]) -> bool:
                 print(error, file=sys.stderr)
                 succeeded = False
             else:
-                bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds, "run_by": "build.py"})
+                bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     return succeeded
 

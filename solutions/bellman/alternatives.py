@@ -142,6 +142,21 @@ def improvement_by_linear_search(P, r, discount):
 
 
 @alternative("policy_iteration")
+def improvement_with_shared_ties(P, r, discount):
+    """Ties shared within a tolerance: such a policy does repeat."""
+    policy = torch.full(r.shape, 1 / r.shape[1], dtype=torch.float64)
+    while True:
+        chain, rewards = torch.einsum("sa,sat->st", policy, P), (policy * r).sum(1)
+        values = torch.linalg.solve(torch.eye(len(r)).double() - discount * chain, rewards)
+        action_values = r + discount * P @ values
+        best = (action_values >= action_values.amax(1, keepdim=True) - 1e-9).double()
+        improved = best / best.sum(1, keepdim=True)
+        if torch.equal(improved, policy):
+            return policy, values
+        policy = improved
+
+
+@alternative("policy_iteration")
 def value_iteration_first(P, r, discount):
     """Find the policy by very long value iteration, then evaluate it exactly."""
     values = torch.zeros(len(r), dtype=torch.float64)

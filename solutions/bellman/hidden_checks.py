@@ -63,7 +63,7 @@ def reference_policy_values(P, r, discount, policy):
 
 
 def reference_optimal_values(P, r, discount):
-    """V* by trying policies: start anywhere and change one state at a time while that helps, evaluated exactly."""
+    """V* by trying policies: start anywhere and change every state where that helps, evaluated exactly."""
     num_states, num_actions = len(P), len(P[0])
     actions = [0] * num_states
     while True:
@@ -73,7 +73,8 @@ def reference_optimal_values(P, r, discount):
         better = [s for s in range(num_states) if max(lookahead[s].tolist()) > float(values[s]) + 1e-9]
         if not better:
             return values
-        actions[better[0]] = int(lookahead[better[0]].argmax())
+        for s in better:
+            actions[s] = int(lookahead[s].argmax())
 
 
 # ---- problems
@@ -101,42 +102,70 @@ def values_like(random, num_states=5):
     return 5 * torch.randn(num_states, generator=random, dtype=torch.float64)
 
 
+def map_problem(rows, sideways, prizes, step_reward=0.0):
+    """Return the problem of a map, one move at a time.
+
+    A step goes where it was meant to with probability 1 - *sideways*, else to either side; walls `#` and the edge hold
+    it back. The letters in *prizes* end the episode and pay on arrival.
+    """
+    cells = [(i, j) for i, row in enumerate(rows) for j, letter in enumerate(row) if letter != "#"]
+    moves = ((-1, 0), (0, 1), (1, 0), (0, -1))
+    P = torch.zeros(len(cells), 4, len(cells), dtype=torch.float64)
+    r = torch.zeros(len(cells), 4, dtype=torch.float64)
+    for s, (i, j) in enumerate(cells):
+        for a in range(4):
+            if rows[i][j] in prizes:
+                P[s, a, s] = 1.0
+                continue
+            for turn, chance in ((-1, sideways / 2), (0, 1 - sideways), (1, sideways / 2)):
+                di, dj = moves[(a + turn) % 4]
+                arrival = (i + di, j + dj) if (i + di, j + dj) in cells else (i, j)
+                P[s, a, cells.index(arrival)] += chance
+                r[s, a] += chance * (step_reward + prizes.get(rows[arrival[0]][arrival[1]], 0.0))
+    return P, r
+
+
+# The table of gymnasium's FrozenLake-v1 (its actions are numbered in another order), and a gridworld with a wall.
+FROZEN_LAKE = map_problem(("SFFF", "FHFH", "FFFH", "HFFG"), 2 / 3, {"G": 1.0, "H": 0.0})
+SLIPPERY = map_problem(("...G", ".#.P", "S..."), 0.2, {"G": 1.0, "P": -1.0}, step_reward=-0.04)
+MAPS = (FROZEN_LAKE, SLIPPERY)
 SIZES = ((5, 3), (1, 2), (6, 1))
 
 
-@exam.add("q_from_v", points=1, message="random problems of several sizes")
+def problems(random):
+    """Random problems of several sizes, among them a single state, and the maps."""
+    return [*(random_problem(random, *size) for size in SIZES), *MAPS]
+
+
+@exam.add("q_from_v", points=1, message="random problems of several sizes, and maps")
 def q_on_random_problems(q_from_v):
     random = exam.random()
-    for size in SIZES:
-        P, r = random_problem(random, *size)
-        values = values_like(random, size[0])
+    for P, r in problems(random):
+        values = values_like(random, len(r))
         close(q_from_v(P, r, 0.83, values), reference_lookahead(P, r, 0.83, values))
 
 
-@exam.add("expectation_backup", points=1, message="random problems of several sizes, some actions never taken")
+@exam.add("expectation_backup", points=1, message="random problems and maps, some actions never taken")
 def expectation_on_random_problems(backup):
     random = exam.random()
-    for size in SIZES:
-        P, r = random_problem(random, *size)
-        policy, values = random_policy(random, *size), values_like(random, size[0])
+    for P, r in problems(random):
+        policy, values = random_policy(random, *r.shape), values_like(random, len(r))
         close(backup(P, r, 0.83, policy, values), reference_expectation_backup(P, r, 0.83, policy, values))
 
 
-@exam.add("optimality_backup", points=1, message="random problems of several sizes")
+@exam.add("optimality_backup", points=1, message="random problems of several sizes, and maps")
 def optimality_on_random_problems(backup):
     random = exam.random()
-    for size in SIZES:
-        P, r = random_problem(random, *size)
-        values = values_like(random, size[0])
+    for P, r in problems(random):
+        values = values_like(random, len(r))
         close(backup(P, r, 0.83, values), reference_optimality_backup(P, r, 0.83, values))
 
 
-@exam.add("evaluate_policy", points=1, message="random problems of several sizes, against exact fractions")
+@exam.add("evaluate_policy", points=1, message="random problems and maps, against exact fractions")
 def evaluation_on_random_problems(evaluate):
     random = exam.random()
-    for size in SIZES:
-        P, r = random_problem(random, *size)
-        policy = random_policy(random, *size)
+    for P, r in problems(random):
+        policy = random_policy(random, *r.shape)
         close(evaluate(P, r, 0.9, policy), reference_policy_values(P, r, 0.9, policy), tolerance=1e-8)
 
 
@@ -175,14 +204,14 @@ def greedy_on_random_values(greedy):
     close(greedy(torch.tensor([[1.0, 1.4, 0.8]], dtype=torch.float64), 0.5), [[0.5, 0.5, 0.0]])
 
 
-@exam.add("value_iteration", points=1, message="within epsilon of V* on random problems at discount 0.99")
+@exam.add("value_iteration", points=1, message="within epsilon of V* on a random problem and maps at 0.99")
 def iteration_on_random_problems(iterate):
     random = exam.random()
-    P, r = random_problem(random)
-    best = reference_optimal_values(P, r, 0.99)
-    for epsilon in (1.0, 0.1, 1e-3):
-        error = float((numbers(iterate(P, r, 0.99, epsilon), (5,)) - best).abs().max())
-        holds(error <= epsilon * (1 + 1e-9), f"epsilon is {epsilon}, but some value is wrong by {error:.3g}")
+    for P, r in (random_problem(random), *MAPS):
+        best = reference_optimal_values(P, r, 0.99)
+        for epsilon in (1.0, 0.1, 1e-3):
+            error = float((numbers(iterate(P, r, 0.99, epsilon), (len(r),)) - best).abs().max())
+            holds(error <= epsilon * (1 + 1e-9), f"epsilon is {epsilon}, but some value is wrong by {error:.3g}")
 
 
 @exam.add("value_iteration", points=1, message="one slow state among many that are finished")
@@ -199,19 +228,27 @@ def iteration_with_one_slow_state(iterate):
     close(values[1:], [0.0] * 29)
 
 
-@exam.add("policy_iteration", points=1, message="optimal on random problems")
+@exam.add("policy_iteration", points=1, message="optimal on random problems and on a slippery map")
 def improvement_on_random_problems(improve):
     random = exam.random()
-    for _ in range(3):
-        P, r = random_problem(random)
-        policy, values = _policy_and_values(improve(P, r, 0.95), 5, 3)
+    for P, r in (random_problem(random), random_problem(random), random_problem(random, 1, 2), SLIPPERY):
+        policy, values = _policy_and_values(improve(P, r, 0.95), *r.shape)
         best = reference_optimal_values(P, r, 0.95)
         close(values, best, tolerance=1e-6)
         close(reference_policy_values(P, r, 0.95, policy), best, tolerance=1e-6)
 
 
-@exam.add("policy_iteration", points=1, message="many tied actions: it ends, and is optimal")
+@exam.add(
+    "policy_iteration",
+    points=1,
+    message="equally good actions do not take turns for ever, and the result is optimal",
+)
 def improvement_on_ties(improve):
+    for discount in (0.95, 0.99):
+        policy, values = _policy_and_values(improve(*FROZEN_LAKE, discount), 16, 4)
+        best = reference_optimal_values(*FROZEN_LAKE, discount)
+        close(values, best, tolerance=1e-6)
+        close(reference_policy_values(*FROZEN_LAKE, discount, policy), best, tolerance=1e-6)
     # Every action of a state does the same, written by different arithmetic, so that values differ by rounding.
     random = exam.random()
     P, r = random_problem(random, 6, 1)

@@ -159,7 +159,7 @@ def _(P, r, discount, policy):
 @misconception("evaluate_policy", name="forgets the discount", hint="Tomorrow's values count γ times.")
 def _(P, r, discount, policy):
     chain, rewards = chain_of(P, r, policy)
-    return torch.linalg.solve(torch.eye(len(r), dtype=r.dtype) - (1 - 1e-9) * chain, rewards)
+    return torch.linalg.solve(torch.eye(len(r), dtype=r.dtype) - chain, rewards)
 
 
 @misconception(
@@ -312,7 +312,7 @@ def _(P, r, discount, epsilon):
     values = torch.zeros(len(r), dtype=r.dtype)
     while True:
         improved = lookahead(P, r, discount, values).amax(dim=1)
-        change = float((improved - values).mean().abs())
+        change = float((improved - values).abs().mean())
         values = improved
         if discount / (1 - discount) * change <= epsilon:
             return values
@@ -361,6 +361,22 @@ def _(P, r, discount):
 )
 def _(P, r, discount):
     return improve(P, r, discount, 20, lambda chain, rewards: rewards)
+
+
+@misconception(
+    "policy_iteration",
+    name="stops when the policy repeats",
+    hint="Equally good actions can take turns for ever; does a change of the policy mean that a value improved?",
+)
+def _(P, r, discount):
+    states, actions = torch.arange(len(r)), torch.zeros(len(r), dtype=torch.int64)
+    for _ in range(200):
+        values = solved(discount)(P[states, actions], r[states, actions])
+        improved = lookahead(P, r, discount, values).argmax(dim=1)
+        if torch.equal(improved, actions):
+            return torch.nn.functional.one_hot(actions, r.shape[1]).to(r.dtype), values
+        actions = improved
+    raise RuntimeError("the policy still changes after 200 steps")  # as written by students, it would go on
 
 
 @misconception(

@@ -105,7 +105,7 @@ def visit(browser, address: str, page_name: str, scheme: str) -> Visit:
         found.overflow[width] = page.evaluate("() => document.documentElement.scrollWidth")
         if width == WIDTHS[0]:
             found.cut_mathematics = page.evaluate(CUT_MATHEMATICS)
-            page.screenshot(path=SCREENSHOTS / f"{stem}-phone.png", full_page=True)
+            page.screenshot(path=SCREENSHOTS / f"{stem}-phone.png", full_page=scheme == "light")
     context.close()
     return found
 

@@ -1,0 +1,43 @@
+"""The fixture course: one small assignment, released once for all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder.course import Course
+from autograder.release import Released, release
+
+FIXTURE = Path(__file__).with_name("fixture_course")
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
+    """A course folder whose solutions are the fixture's."""
+    path = os.environ["PATH"]
+    yield Course.at(tmp_path_factory.mktemp("course") / "autograder", FIXTURE)
+    os.environ["PATH"] = path
+
+
+@pytest.fixture(scope="session")
+def released(course: Course) -> Released:
+    """The fixture assignment as students get it."""
+    (one,) = release(course, progress=False)
+    return one
+
+
+@pytest.fixture
+def lottery(tmp_path: Path) -> Path:
+    """A copy of the assignment in which a test can make an author's mistake."""
+    return Path(shutil.copytree(FIXTURE / "lottery", tmp_path / "solutions" / "lottery"))
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Replace the first occurrence of *old*, which must be there."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, old
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
