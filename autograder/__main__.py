@@ -39,10 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "  python -m autograder grade bellman --student ada --force\n"
         "  python -m autograder grade bellman --solutions private/solutions",
     ),
-    "feedback": (
-        "write the pages that go back to students",
-        "  python -m autograder feedback bellman",
-    ),
+    "feedback": ("write the pages that go back to students", "  python -m autograder feedback bellman"),
     "export": (
         "write scores as CSV; a score stays empty until every written answer has been graded",
         "  python -m autograder export\n  python -m autograder export --assignment bellman --output bellman.csv",
@@ -190,8 +187,7 @@ def run_grade(chosen: argparse.Namespace) -> int:
     course = _course(chosen)
     scores = grade(course, chosen.assignment, chosen.student, chosen.force)
     print_scores(scores, chosen.assignment)
-    print(f"gradebook: {course.data / 'gradebook.db'}; graded notebooks: {course.data / 'autograded'}")
-    print(f"details of whatever went wrong: {course.data / 'autograder.log'}")
+    print(f"gradebook.db, graded notebooks in autograded/, and autograder.log: {course.data}")
     return 1 if any(score.status is Status.FAILED for score in scores) else 0
 
 

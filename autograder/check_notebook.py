@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,17 +60,22 @@ def check_notebook(path: Path, progress: bool = True, seconds: int = SECONDS_PER
     with client.setup_kernel():
         for number, cell in tqdm(cells, desc=f"running {path.name}", unit="cell", disable=not progress):
             problem = _run(client, cell, number)
-            _collect(cell, report)
+            found = _collect(cell, report)
             if problem:
                 report.errors.append(f"the cell beginning {_opening(cell)!r}: {problem}")
-            elif _is_check(cell) and not any(RESULT_TYPE in output.get("data", {}) for output in cell.outputs):
+            elif not found and _points_of_check(cell):
                 report.errors.append(f"the cell beginning {_opening(cell)!r} ran no check; its line was changed")
+            if not found:
+                report.possible += _points_of_check(cell)
             if problem.startswith(ENDED):
+                later = (cell for other, cell in cells if other > number)
+                report.possible += sum(map(_points_of_check, later))
                 break
     return report
 
 
 ENDED = "it ended the run: "
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def _run(client: NotebookClient, cell: NotebookNode, number: int) -> str:
@@ -82,7 +88,7 @@ def _run(client: NotebookClient, cell: NotebookNode, number: int) -> str:
         return f"{ENDED}the Python process died, for lack of memory or by exit(). The cells after it did not run"
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return lines[-1]
+        return COLOURS.sub("", lines[-1])
     return ""
 
 
@@ -90,17 +96,23 @@ def _opening(cell: NotebookNode) -> str:
     return next((line for line in cell.source.splitlines() if line.strip()), "")[:60]
 
 
-def _is_check(cell: NotebookNode) -> bool:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", "")).startswith("check-")
+def _points_of_check(cell: NotebookNode) -> float:
+    """Points that a cell would give at home; 0 if it is no visible check."""
+    marks = cell.metadata.get("nbgrader", {})
+    points = marks.get("points", 0)
+    visible = str(marks.get("grade_id", "")).startswith("check-")
+    return points if visible and isinstance(points, (int, float)) else 0
 
 
-def _collect(cell: NotebookNode, report: NotebookReport) -> None:
-    for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        if RESULT_TYPE in data:
-            report.points += data[RESULT_TYPE]["points"]
-            report.possible += data[RESULT_TYPE]["possible"]
-            report.reports.append(data["text/plain"])
+def _collect(cell: NotebookNode, report: NotebookReport) -> bool:
+    """Note what a check showed; return whether there was one."""
+    shown = [output.get("data", {}) for output in cell.get("outputs", [])]
+    shown = [data for data in shown if RESULT_TYPE in data]
+    for data in shown:
+        report.points += data[RESULT_TYPE]["points"]
+        report.possible += data[RESULT_TYPE]["possible"]
+        report.reports.append(data["text/plain"])
+    return bool(shown)
 
 
 def print_notebook_report(report: NotebookReport) -> int:

@@ -72,7 +72,7 @@ def compile_misconceptions(exam: Exam, misconceptions: Iterable[Misconception]) 
 
 def recorded(entry: dict[str, Any]) -> Any:
     """Return the behaviour that a release holds of one misconception; ``ValueError`` if it is damaged."""
-    return wire.unpack(entry["behaviour"], [base64.b64decode(buffer) for buffer in entry["buffers"]])
+    return wire.unpack(entry["behaviour"], [base64.b64decode(buffer, validate=True) for buffer in entry["buffers"]])
 
 
 def name_from_release(

@@ -8,7 +8,17 @@
 #
 # **How a check reads.** After each answer comes a cell `check(...)`. It says of every check whether it passed, and if
 # not, what was expected and what your function returned. If your function behaves like a mistake that many people
-# make, it names the mistake. Half of the points come from checks that run after you hand in, on other inputs.
+# make, it names the mistake. Of the 25 points, 11 come from checks that run after you hand in, on other inputs. An
+# answer to exercise 2 that forgets the discount is told:
+#
+# ```
+# expectation_backup
+#   failed   the press under a coin toss                                   0 / 0.5
+#            expected [0.25, -11.0], got [-7.0, -21.0]
+#            hint: average 0.5 and 0
+#            Your answer behaves like: forgets the discount.
+#            A reward tomorrow is worth less than the same today.
+# ```
 #
 # **Shapes.** All functions take plain tensors of type float64, with S states and A actions:
 #
@@ -252,19 +262,25 @@ check("value_iteration", value_iteration)
 check("value_iteration", value_iteration, hidden=True)
 
 # %% [markdown]
-# Look at your values on a map. (This cell is not graded; it needs a finished `value_iteration`.)
+# Watch your values converge on a map: three values of epsilon, each with the guarantee in its title. Where does the
+# news of the goal arrive last? (This cell is not graded; it needs a finished `value_iteration`.)
 
 # %%
+import matplotlib.pyplot as plt
+
 from rlkit.gridworld import Gridworld
 from rlkit.plotting import plot_gridworld, use_course_style
 
 world = Gridworld("....G\n.##..\n..P#.\n.#...\nS....", slip=0.2, step_reward=-0.02, discount=0.95)
 map_of_world = world.mdp()
+use_course_style()
 try:
-    use_course_style()
-    plot_gridworld(
-        world, value_iteration(map_of_world.dense(), map_of_world.expected_rewards, map_of_world.discount, 1e-6)
-    )
+    tables = map_of_world.dense(), map_of_world.expected_rewards, map_of_world.discount
+    values_of = {epsilon: value_iteration(*tables, epsilon) for epsilon in (10, 1, 0.001)}
+    _, panels = plt.subplots(1, 3, figsize=(13, 4.6))
+    for axes, (epsilon, values) in zip(panels, values_of.items(), strict=True):
+        plot_gridworld(world, values, axes=axes)
+        axes.set_title(f"every value within {epsilon:g}")
 except NotImplementedError:
     print("The map appears here when value_iteration is written.")
 
@@ -276,6 +292,9 @@ except NotImplementedError:
 #
 # Mind ties. Two equally good actions whose values differ by rounding can take turns for ever. Change the policy only in
 # states where the best action is better than the present value by more than a small margin such as 1e-9.
+#
+# If the check gives no answer for more than a few seconds, that is what is happening: interrupt the kernel (the square
+# button), and think about when your loop ends.
 #
 # <details><summary>Hint 1</summary>Start anywhere, for example with action 0 in every state.</details>
 # <details><summary>Hint 2</summary>You may call the functions that you wrote above.</details>

@@ -241,7 +241,8 @@ def improvement_on_random_problems(improve):
 @exam.add(
     "policy_iteration",
     points=1,
-    message="equally good actions do not take turns for ever, and the result is optimal",
+    message="equally good actions do not take turns for ever; the result is optimal",
+    hint="no answer? Waiting until the policy repeats can take for ever; improve by a margin",
 )
 def improvement_on_ties(improve):
     for discount in (0.95, 0.99):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from autograder.author import compile_notebook, solution_cells
 from autograder.course import Course
 from autograder.release import Released, release
 
@@ -41,3 +46,21 @@ def change(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text, old
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def unpacked(released, tmp_path_factory):
+    """The folder of a student who has only the zip, and where its wheel is installed."""
+    folder = tmp_path_factory.mktemp("student")
+    with zipfile.ZipFile(released.archive) as packed:
+        packed.extractall(folder)
+    (wheel,) = (folder / "lottery").glob("*.whl")
+    target = folder / "installed"
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", target, wheel]
+    subprocess.run(command, check=True, capture_output=True)
+    return SimpleNamespace(folder=folder / "lottery", installed=target)
+
+
+def solutions() -> dict[str, str]:
+    """The answer cells of the fixture, with their solutions."""
+    return solution_cells(compile_notebook(FIXTURE / "lottery" / "lottery.py")[0])

@@ -104,7 +104,7 @@ def test_a_wheel_is_built_without_network_and_leaves_nothing_behind(course, rele
 
 
 def test_unknown_assignments_and_folders_are_told(course, tmp_path):
-    with pytest.raises(CourseError, match="no assignment poker in .*; there are: lottery"):
+    with pytest.raises(CourseError, match=r"no assignment poker in .*; there are: lottery"):
         release(course, ["poker"], progress=False)
     with pytest.raises(CourseError, match="no solutions folder"):
         assignment_folders(Course.at(tmp_path / "autograder", tmp_path / "missing"))

@@ -49,7 +49,6 @@ def test_private_solutions_are_named_by_option_or_environment(
     private = tmp_path / "private"
     write_assignment(private, "secretly", ["one"], written=True)
     teaching = tmp_path / "teaching" / "autograder"
-    monkeypatch.setattr("autograder.release.build_wheel", lambda folder: _an_empty_wheel(folder))
     assert main(["release", "--course", str(teaching), "--solutions", str(private)]) == 0
     mine = Course.at(teaching, private)
     released = mine.release_notebook("secretly")
@@ -67,12 +66,6 @@ def test_private_solutions_are_named_by_option_or_environment(
     assert record is not None and points(record) == {"one": 2.0}
     written = [path for path in tmp_path.joinpath("teaching").rglob("*") if path.is_file() and path.suffix != ".db"]
     assert not any(b"SECRET-SOURCE" in path.read_bytes() for path in written), "hidden checks are copied nowhere"
-
-
-def _an_empty_wheel(folder: Path) -> Path:
-    wheel = folder / "rlkit-0-py3-none-any.whl"
-    wheel.write_bytes(b"")
-    return wheel
 
 
 @pytest.mark.parametrize(
@@ -106,7 +99,7 @@ def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixtur
     assert stopped.value.code == 0 and f"python -m autograder {command}" in shown.split("examples:")[1]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_the_demo_class_gets_what_it_should(course: Course, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "demonstration", "--course", str(course.folder)]) == 0
     shown = capsys.readouterr().out

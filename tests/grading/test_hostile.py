@@ -42,7 +42,7 @@ def unexpected(record: Record, assignment: str, attacks: list[Attack]) -> list[s
 @pytest.mark.parametrize(
     ("assignment", "attacks"), [("values", VALUES), ("processes", PROCESSES), ("kernels", KERNELS)]
 )
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(300)
 def test_no_attack_earns_more_or_less_than_its_honest_part(
     course: Course, inbox: Path, assignment: str, attacks: list[Attack]
 ) -> None:
@@ -55,7 +55,7 @@ def test_there_are_many_attacks() -> None:
     assert len({attack.name for attack in [*VALUES, *PROCESSES, *KERNELS]}) >= 50
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 def test_a_prologue_that_rewrites_python_reaches_nothing_outside_its_kernel(course: Course, inbox: Path) -> None:
     prologue = """
 import builtins, json, os, sys, types
