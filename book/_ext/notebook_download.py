@@ -23,7 +23,7 @@ TARGET = re.compile(r"^\([\w-]+\)=\s*$\n?", re.M)
 LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>#[\w-]+|[\w./-]+\.md)\)")
 # The macros of _config.yml, for the mathematics of Jupyter.
 MACROS = r"""$\newcommand{\E}{\mathbb{E}}
-\newcommand{\norm}[1]{\left\lVert #1 \right\rVert}
+\newcommand{\norm}[1]{\lVert #1 \rVert}
 \newcommand{\KL}[2]{D_{\mathrm{KL}}\left(#1\,\|\,#2\right)}
 \newcommand{\argmax}{\operatorname*{arg\,max}}
 \newcommand{\argmin}{\operatorname*{arg\,min}}$"""

@@ -54,10 +54,13 @@ def test_every_page_is_in_the_contents_and_every_entry_is_a_page() -> None:
 
 def test_the_landing_page_knows_every_written_chapter_and_all_sixteen() -> None:
     block = re.search(r"```\{course-path\}\n(.*?)```", text_of(BOOK / "index.md"), re.S)
-    planned = [document for part in yaml.safe_load(block.group(1)) for document in part["chapters"]]
+    parts = yaml.safe_load(block.group(1))
+    planned = {document: title for part in parts for document, title in part["chapters"].items()}
     assert len(planned) == 16
     written = chapters_in_contents(CONTENTS)
-    assert planned[: len(written)] == written
+    assert list(planned)[: len(written)] == written
+    for document in written:
+        assert f"\n# {planned[document]}\n" in text_of(BOOK / f"{document}.md"), f"{document} has another title"
 
 
 @chapters

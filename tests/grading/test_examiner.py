@@ -26,9 +26,10 @@ class DoublingSession:
     def __init__(self, factor: float = 2.0, error: Exception | None = None) -> None:
         self.factor, self.error, self.seen = factor, error, []  # type: ignore[var-annotated]
 
-    def ask(
-        self, code: str, request: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
-    ) -> Any:
+    def ensure_running(self) -> None:
+        """Do nothing: there is no kernel."""
+
+    def ask(self, code: str, request: dict[str, Any], buffers: list[bytes], *limits: Any) -> Any:
         """Answer one request."""
         if self.error is not None:
             raise self.error
