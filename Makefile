@@ -32,8 +32,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}, expected 3.11; name one: make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python has no venv module. Debian: apt-get install python3.11-venv"; exit 1; }
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check --progress-bar on -q $$(grep '^torch==' constraints.txt)
-	$(RUN) -m pip install --disable-pip-version-check --progress-bar on -q -c constraints.txt -e '.[dev]'
+	$(RUN) -m pip install --disable-pip-version-check $$(grep '^torch==' constraints.txt)
+	$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 browser: setup ## install what the browser tests need (Debian's chromium), where that is possible

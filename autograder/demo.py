@@ -45,7 +45,8 @@ def run(course: Course, assignment: str | None = None) -> int:
     for student in students:
         record = records[student.name]
         earned = sum(cell.points for cell in record.cells) if record else 0.0
-        print(f"{student.name:8s} {earned:g} automatic points, expected {student.expected:g}: {student.story}")
+        due = f"{'' if student.exact else 'at least '}{student.expected:g}"
+        print(f"{student.name:8s} {earned:g} automatic points, expected {due}: {student.story}")
     for problem in problems:
         print(f"WRONG    {problem}")
     if pages:
