@@ -19,6 +19,7 @@ from autograder.comparison import same_behaviour
 from autograder.subject import Gone, Late, Subject, probed, subject_of
 
 Named = tuple[str, str]
+PROBE_SECONDS = 5.0
 
 
 def behaviour(exam: Exam, exercise: str, subject: Subject, key: bytes = HOME_KEY) -> Any:
@@ -27,7 +28,7 @@ def behaviour(exam: Exam, exercise: str, subject: Subject, key: bytes = HOME_KEY
     exam.at(key, f"{exercise}/probe")
     try:
         # What the student's code prints has been shown with the checks.
-        with contextlib.redirect_stdout(io.StringIO()), exam.limit(5.0):
+        with contextlib.redirect_stdout(io.StringIO()), exam.limit(PROBE_SECONDS):
             return probe.run(probed(subject), exam.random())
     except (Late, Gone):
         raise
@@ -63,7 +64,10 @@ def compile_misconceptions(exam: Exam, misconceptions: Iterable[Misconception]) 
         if wrong.exercise not in exam.probes:
             continue
         buffers: list[bytes] = []
-        tree = wire.pack(behaviour(exam, wrong.exercise, subject_of(wrong.function)), buffers)
+        try:
+            tree = wire.pack(behaviour(exam, wrong.exercise, subject_of(wrong.function)), buffers)
+        except Late:
+            tree = None  # it will be named as nothing, which `verify` reports
         encoded = [base64.b64encode(buffer).decode() for buffer in buffers]
         entry = {"name": wrong.name, "hint": wrong.hint, "behaviour": tree, "buffers": encoded}
         compiled.setdefault(wrong.exercise, []).append(entry)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from autograder import diagnosis
 from autograder.assignment import Assignment
 from autograder.checks import Alternative, Exam, Misconception
-from autograder.diagnosis import compile_misconceptions, name_from_release, name_of
+from autograder.diagnosis import Named, compile_misconceptions, name_from_release, name_of
 from autograder.limits import alarm
 from autograder.subject import StudentError, Subject, probed, subject_of
 from autograder.verification import Row, Verification
@@ -116,7 +117,7 @@ class Trial:
         exam, problem = self.assignment.visible, ""
         exam.at(key, f"{self.name}/probe")
         try:
-            with alarm(5.0):
+            with alarm(diagnosis.PROBE_SECONDS):
                 exam.probes[self.name].run(probed(subject_of(solution)), exam.random())
         except Exception as error:
             problem = f"{type(error).__name__}: {str(error)[:300]}"
@@ -148,16 +149,23 @@ class Trial:
         graded = self._name(wrong.function, key)
         if self._compiled is None:
             self._compiled = compile_misconceptions(self.assignment.visible, self._misconceptions)
-        subject = subject_of(wrong.function)
-        home = name_from_release(self.assignment.visible, self.name, subject, self._compiled)
-        for named, place in ((graded, "when grading"), (home[0] if home else None, "at home")):
+        compiled = self._compiled
+        home = self._named(
+            lambda: name_from_release(self.assignment.visible, self.name, subject_of(wrong.function), compiled)
+        )
+        for named, place in ((graded, "when grading"), (home, "at home")):
             text = f"{where} is named {named or 'nothing'!r} {place}"
             self.report.expect(named == wrong.name, f"misconceptions named {place}", text)
         return marks.visible < due
 
     def _name(self, answer: Callable, key: bytes) -> str | None:
+        return self._named(
+            lambda: name_of(self.assignment.visible, self.name, subject_of(answer), self._misconceptions, key)
+        )
+
+    def _named(self, find: Callable[[], Named | None]) -> str | None:
         try:
-            named = name_of(self.assignment.visible, self.name, subject_of(answer), self._misconceptions, key)
+            named = find()
         except StudentError as error:  # too slow
             return f"nothing ({error})"
         return named[0] if named else None

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from autograder.assignment import Assignment, collect, load_assignment, told_with_place
 from autograder.author import Outline, blanked, compile_notebook, points_problems, solution_cells
 from autograder.candidate import allow_again, forbid
-from autograder.checks import HOME_KEY, Alternative
+from autograder.checks import HOME_KEY, Alternative, Misconception
 from autograder.errors import CourseError
 from autograder.trial import Trial, forget_what_is_printed
 from autograder.verification import Row, Verification, print_verification
@@ -140,7 +140,8 @@ def check_author_rules(assignment: Assignment, outline: Outline, report: Verific
         )
         report.expect(name in assignment.visible.probes, "exercises with a probe", f"{where}: no probe in checks.py")
     known = set(outline.visible)
-    for one in [*assignment.misconceptions, *assignment.alternatives]:
+    answers: list[Misconception | Alternative] = [*assignment.misconceptions, *assignment.alternatives]
+    for one in answers:
         where = f"{assignment.name}: {type(one).__name__} {one.name!r}"
         report.expect(one.exercise in known, "answers to a known exercise", f"{where} answers {one.exercise!r}")
     report.expect(bool(outline.written), "assignments with a written answer", f"{assignment.name}: no written answer")

@@ -5,7 +5,7 @@
 
 Both sides promise values within 5e-5 of the optimum (QuantEcon: epsilon = 1e-4 gives epsilon / 2). One CPU
 thread, float64. Every method of QuantEcon that ends in reasonable time is timed, and the best one is the peer.
-Timed on both sides: solving. Building the problem is timed apart, because both sides build tables in numpy.
+Timed on both sides: solving, in CPU seconds of the one thread, which other programs on the machine disturb least.
 """
 
 from __future__ import annotations
@@ -53,13 +53,14 @@ def quantecon_problem(mdp: FiniteMDP) -> DiscreteDP:
     return DiscreteDP(mdp.expected_rewards.numpy().ravel(), chances, mdp.discount, states, actions)
 
 
-def seconds(solve: Callable[[], Any]) -> tuple[float, Any]:
-    """Wall time of one call and its result."""
-    began = time.perf_counter()
+def seconds(solve: Callable[[], Any], on_gpu: bool) -> tuple[float, Any]:
+    """Time of one call and its result: CPU seconds of this process, or wall time for work on a GPU."""
+    clock = time.perf_counter if on_gpu else time.process_time
+    began = clock()
     result = solve()
-    if torch.cuda.is_available():
+    if on_gpu:
         torch.cuda.synchronize()
-    return time.perf_counter() - began, result
+    return clock() - began, result
 
 
 def measure(size: int, runs: int) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def measure(size: int, runs: int) -> dict[str, Any]:
         for side, methods in (("rlkit", ours), ("quantecon", theirs)):
             for name, solve in methods.items():
                 label = f"{side}: {name}"
-                elapsed, result = seconds(solve)
+                elapsed, result = seconds(solve, on_gpu="GPU" in name)
                 times.setdefault(label, []).append(elapsed)
                 values = result.state_values.cpu() if side == "rlkit" else torch.from_numpy(np.asarray(result.v))
                 answers[label] = values.double()

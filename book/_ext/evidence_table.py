@@ -109,7 +109,8 @@ class EvidenceDirective(SphinxDirective):
             return [nodes.paragraph("", "No measurement has been recorded yet.")]
         source_hash = hash_function()
         stale = [is_stale(record, source_hash) for record in records]
-        count = f"{len(records)} record{'s' if len(records) > 1 else ''}, {sum(stale)} of code that has changed since."
+        number = f"{len(records)} record{'s' if len(records) > 1 else ''}"
+        count = f"{number}; {sum(stale) or 'none'} marked because its code has changed since."
         blocks = "".join(record_as_html(record, old) for record, old in zip(records, stale, strict=True))
         return [nodes.paragraph("", count), nodes.raw("", blocks, format="html")]
 

@@ -174,9 +174,12 @@ def optimality_is_monotone(backup):
 
 @exam.probe("optimality_backup")
 def probe_optimality(backup, random):
-    P, r = random_problem(random, 3, 3)
-    values = random_values(random, 3)
-    return [backup(P, r, 0.7, values), backup(P, r, 0.7, values + 50.0)]  # the second must fall
+    # In 12 states, the action of the best reward is also that of the best future by luck once in 4^12 draws.
+    outcomes = []
+    for above in (0.0, 50.0):  # the second values must fall
+        P, r = random_problem(random, 6, 4)
+        outcomes.append(backup(P, r, 0.7, random_values(random, 6) + above))
+    return outcomes
 
 
 # ---- evaluate_policy
@@ -257,6 +260,7 @@ def probe_greedy(greedy, random):
     values = torch.randn(3, 3, generator=random, dtype=torch.float64)
     tied = values.clone()
     tied[:, 2] = tied[:, 0]
+    tied[0, ::2] = tied[0].max() + 1.0  # in one state at least, those tied are the best
     nearly = tied.clone()
     nearly[:, 2] += 1e-12
     return [greedy(values, 1e-9), greedy(tied, 1e-9), greedy(nearly, 1e-9), greedy(-tied, 1e-9)]

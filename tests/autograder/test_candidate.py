@@ -44,7 +44,7 @@ def test_a_result_that_is_too_large_is_refused_with_its_size():
 
 def test_the_traceback_shows_the_student_part_only():
     reply = serve(lambda: stop(ValueError("mine")))
-    assert "test_candidate.py" in reply["traceback"] and "candidate.py" not in reply["traceback"]
+    assert "test_candidate.py" in reply["traceback"] and "autograder/candidate.py" not in reply["traceback"]
 
 
 def test_arguments_are_copies_so_that_changing_them_in_place_harms_nobody():

@@ -137,7 +137,7 @@ def test_an_error_is_shown_with_the_line_of_the_student(notebook):
     notebook.run(answer("number = rewards.sum()\nreturn number.missing"))
     shown = notebook.check("discounted_sum")
     assert "AttributeError" in shown.text[0] and "in discounted_sum" in shown.text[0] and shown.errors == []
-    assert "candidate.py" not in shown.text[0] and "subject.py" not in shown.text[0]
+    assert "autograder/candidate.py" not in shown.text[0] and "subject.py" not in shown.text[0]
 
 
 def test_the_function_that_is_asked_for_refuses_from_the_notebook_but_not_from_rlkit(notebook):
