@@ -4,7 +4,9 @@
     python benchmarks/dynamic_programming.py --quick    # 10,000 states, one run, nothing written
 
 Both sides promise values within 5e-5 of the optimum (QuantEcon: epsilon = 1e-4 gives epsilon / 2). One CPU
-thread, float64. Every method of QuantEcon that ends in reasonable time is timed, and the best one is the peer.
+thread, float64. Of QuantEcon, value iteration and two settings of modified policy iteration are timed, and the
+fastest is the peer. (On these grids modified policy iteration is the slower one on our side too: news of the goal
+travels one cell per improvement, so sweeps that do not improve are wasted.)
 Timed on both sides: solving, in CPU seconds of the one thread, which other programs on the machine disturb least.
 """
 
@@ -29,7 +31,7 @@ from rlkit.dynamic_programming import error_bound
 from rlkit.grid_backup import GridBackup
 from rlkit.gridworld import slippery_grid
 from rlkit.mdp import FiniteMDP
-from rlkit.planning import modified_policy_iteration, value_iteration
+from rlkit.planning import value_iteration
 
 GUARANTEED_ERROR = 5e-5
 PEER_METHODS = {
@@ -71,7 +73,6 @@ def measure(size: int, runs: int) -> dict[str, Any]:
     ours: dict[str, Callable[[], Any]] = {
         "grid": lambda: value_iteration(grid, GUARANTEED_ERROR),
         "table": lambda: value_iteration(mdp, GUARANTEED_ERROR),
-        "table, modified policy iteration, 5 sweeps": lambda: modified_policy_iteration(mdp, GUARANTEED_ERROR, 5),
     }
     if torch.cuda.is_available():
         ours["grid on the GPU"] = lambda: value_iteration(GridBackup(grid, device="cuda"), GUARANTEED_ERROR)
@@ -119,7 +120,7 @@ def main() -> None:
             continue
         entries = [
             ("grid", "rlkit: grid", goal, "with the grid's structure", "cpu"),
-            ("table", min((m for m in medians if m.startswith("rlkit: table")), key=medians.__getitem__), None,
+            ("table", "rlkit: table", None,
              "on general tables", "cpu"),
         ]  # fmt: skip
         if "rlkit: grid on the GPU" in medians:
