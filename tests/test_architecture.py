@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = sorted(path.relative_to(ROOT) for package in ("rlkit", "autograder") for path in (ROOT / package).rglob("*.py"))
+MODULES = sorted(
+    path.relative_to(ROOT) for package in ("rlkit", "autograder") for path in (ROOT / package).rglob("*.py")
+)
 MODULES = [path for path in MODULES if "course" not in path.parts[1:-1]]
 LONGEST_MODULE = 250
 

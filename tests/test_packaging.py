@@ -57,7 +57,18 @@ def test_jupyter_book_stays_below_two():
 
 
 def test_the_wheel_holds_the_two_packages_and_no_solution(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        ".",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     folders = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}

@@ -15,6 +15,7 @@ from rlkit.dynamic_programming import (
 from rlkit.gridworld import Gridworld
 from rlkit.mdp import FiniteMDP
 from rlkit.planning import policy_iteration
+from tests.rlkit import references
 from tests.rlkit.problems import puterman_two_states, random_mdp, random_policy
 
 SEEDS = range(5)
@@ -36,15 +37,24 @@ def test_puterman_by_hand():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_operators_agree_with_sums_written_out(seed):
-    mdp = random_mdp(seed, num_states=4, num_actions=2)
-    policy, values = random_policy(seed, mdp), torch.randn(4, dtype=torch.float64)
-    P, R = mdp.transition_probabilities, mdp.rewards
-    for s in range(4):
-        lookahead = [sum(P[s, a, t] * (R[s, a, t] + mdp.discount * values[t]) for t in range(4)) for a in range(2)]
-        expected = sum(policy[s, a] * lookahead[a] for a in range(2))
-        assert bellman_expectation_operator(mdp, policy, values)[s].item() == pytest.approx(float(expected))
-        assert bellman_optimality_operator(mdp, values)[s].item() == pytest.approx(float(max(lookahead)))
+def test_operators_and_solutions_agree_with_independent_loops(seed):
+    mdp = random_mdp(seed, num_states=5, num_actions=3)
+    policy, values = random_policy(seed, mdp), torch.randn(5, dtype=torch.float64)
+    tables = (mdp.dense(), mdp.expected_rewards, mdp.discount)
+    loops = references.bellman
+    for found, expected in (
+        (action_values(mdp, values), loops.reference_lookahead(*tables, values)),
+        (
+            bellman_expectation_operator(mdp, policy, values),
+            loops.reference_expectation_backup(*tables, policy, values),
+        ),
+        (bellman_optimality_operator(mdp, values), loops.reference_optimality_backup(*tables, values)),
+        (evaluate_policy(mdp, policy), loops.reference_policy_values(*tables, policy)),
+        (policy_iteration(mdp).state_values, loops.reference_optimal_values(*tables)),
+    ):
+        assert largest_difference(found, expected) < 1e-10
+    visits = references.mdp.reference_occupancy(mdp.dense(), policy, mdp.initial_distribution, mdp.discount)
+    assert largest_difference(occupancy(mdp, policy), visits) < 1e-10
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from rlkit.gridworld import MOVES, Gridworld
+from rlkit.gridworld import Gridworld
+from tests.rlkit import references
 
 MAP = ["..G", ".#P", "S.."]
 
@@ -15,33 +16,19 @@ def test_states_are_the_cells_that_are_not_walls_in_reading_order():
     assert grid[1, 1].isnan() and grid[2, 0] == 5
 
 
-def slow_transitions(world):
-    """The rules of the map, cell by cell and chance by chance."""
-    height, width = world.shape
-    index = {cell: state for state, cell in enumerate(world.cells)}
-    probabilities = torch.zeros(len(index), 4, len(index), dtype=torch.float64)
-    rewards = torch.zeros(len(index), 4, dtype=torch.float64)
-    for (row, column), state in index.items():
-        for action in range(4):
-            if world.rows[row][column] in "GP":
-                probabilities[state, action, state] = 1
-                continue
-            for turn, chance in ((0, 1 - world.slip), (1, world.slip / 2), (3, world.slip / 2)):
-                down, right = MOVES[(action + turn) % 4].tolist()
-                there = (row + down, column + right)
-                inside = 0 <= there[0] < height and 0 <= there[1] < width
-                if not inside or world.rows[there[0]][there[1]] == "#":
-                    there = (row, column)
-                probabilities[state, action, index[there]] += chance
-                arrival = {"G": world.goal_reward, "P": world.pit_reward}.get(world.rows[there[0]][there[1]], 0)
-                rewards[state, action] += chance * (world.step_reward + arrival)
-    return probabilities, rewards
+def expected_rewards(world, probabilities):
+    """Reward of each step: its price, and what arriving pays; nothing after the end."""
+    letters = [world.rows[row][column] for row, column in world.cells]
+    arrival = torch.tensor([{"G": world.goal_reward, "P": world.pit_reward}.get(x, 0.0) for x in letters])
+    ends = torch.tensor([letter in "GP" for letter in letters])
+    return (world.step_reward + probabilities @ arrival.double()).masked_fill(ends[:, None], 0.0)
 
 
 @pytest.mark.parametrize("slip", [0.0, 0.2, 1.0])
 def test_transitions_follow_the_rules_of_the_map(slip):
     world = Gridworld("..#.G\n.#..P\nS...#\n#..#.", slip=slip, step_reward=-0.04, goal_reward=2, pit_reward=-3)
-    probabilities, rewards = slow_transitions(world)
+    probabilities = references.mdp.reference_slippery_transitions(world.rows, slip)
+    rewards = expected_rewards(world, probabilities)
     mdp = world.mdp()
     torch.testing.assert_close(mdp.dense(), probabilities, atol=1e-15, rtol=0)
     torch.testing.assert_close(mdp.expected_rewards, rewards, atol=1e-15, rtol=0)
