@@ -7,6 +7,7 @@ course, those in the solutions folder) and returns the function that checks one 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -20,8 +21,10 @@ from autograder.checks import Exam, Misconception
 from autograder.diagnosis import compile_misconceptions, name_from_release, recorded
 from autograder.display import Report
 from autograder.errors import CourseError
-from autograder.subject import subject_of
+from autograder.limits import alarm
+from autograder.subject import Late, subject_of
 
+PATIENCE = 3  # times the seconds that a check has when grading: a laptop may be slower
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 Compiled = dict[str, list[dict[str, Any]]]
 
@@ -123,6 +126,7 @@ def exam(name: str, folder: str | Path = ".") -> Callable[..., Report | HiddenRe
 
 def make_check(loaded: Exam, compiled: Compiled) -> Callable[..., Report | HiddenReport]:
     """Return `check` for a loaded exam."""
+    loaded.limit = lambda seconds: alarm(PATIENCE * seconds)
 
     def check(exercise: str, answer: Any, hidden: bool = False) -> Report | HiddenReport:
         """Check one answer and show, check by check, what was expected and what came."""
@@ -134,7 +138,8 @@ def make_check(loaded: Exam, compiled: Compiled) -> Callable[..., Report | Hidde
         subject = subject_of(answer)
         result = loaded.run(exercise, subject)
         if result.points < result.possible:
-            result.misconception = name_from_release(loaded, exercise, subject, compiled)
+            with contextlib.suppress(Late):  # an answer without an end has no behaviour to compare
+                result.misconception = name_from_release(loaded, exercise, subject, compiled)
         return Report(result)
 
     return check

@@ -1,4 +1,4 @@
-"""A time limit for code that runs in this process: used where wrong answers are run on purpose."""
+"""A time limit for code that runs in this process: a student's own notebook, and wrong answers run on purpose."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from autograder.subject import Late
 
 @contextlib.contextmanager
 def alarm(seconds: float) -> Iterator[None]:
-    """Raise `Late` after so many seconds. Outside the main thread, where no alarm can ring, do nothing."""
-    if threading.current_thread() is not threading.main_thread():
+    """Raise `Late` after so many seconds. Where no alarm can ring (another thread, Windows), do nothing."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
 
