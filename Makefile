@@ -55,7 +55,7 @@ grade-demo: setup ## grade a demo class: a right, a half-right and a hostile sub
 	$(RUN) -m autograder demo
 
 verify-seeds: setup ## every statistical check over 100 seeds, written as an evidence record
-	$(RUN) -m autograder verify --seeds 100
+	$(RUN) benchmarks/verify_seeds.py --seeds 100
 
 bench: setup ## the benchmarks that this machine can run; JSON into benchmarks/results
 	$(RUN) benchmarks/dynamic_programming.py

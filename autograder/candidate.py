@@ -105,7 +105,7 @@ def _student_part_of_traceback(error):
         return ""
 
 
-HANDLES = []  # objects kept for the examiner by ``make``
+HANDLES: list = []  # objects kept for the examiner by ``make``
 
 
 def serve_kernel():

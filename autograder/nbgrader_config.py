@@ -14,5 +14,5 @@ from pathlib import Path
 from autograder.configuration import configure
 from autograder.course import Course
 
-c = get_config()  # noqa: F821  # pyright: ignore[reportUndefinedVariable]  (given by traitlets)
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  (given by traitlets)
 configure(c, Course.at(Path(__file__).parent))

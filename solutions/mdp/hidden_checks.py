@@ -106,7 +106,8 @@ def ranges(validate):
         raises(validate, P, bad, 0.97)
     late = P.clone()
     late[4, 2] *= 1.01
-    raises(validate, late, r, 0.97, mentions=("state 4", "action 2", "1.01"))
+    # Not the sum: how it prints depends on how it was added up.
+    raises(validate, late, r, 0.97, mentions=("state 4", "action 2"))
 
 
 @exam.add("make_absorbing", points=1, message="random problems; the tables that were given stay as they were")
