@@ -48,7 +48,14 @@ def epsilon_greedy(action_values: Tensor, epsilon: float | Tensor, generator: to
     -------
     LongTensor, shape (...)
     """
-    return sample(action_probabilities(action_values, epsilon), generator)
+    if not isinstance(epsilon, Tensor):
+        require_probability(epsilon=epsilon)
+    # The best of random scores among the candidates: the best actions, or all actions where it explores. It has
+    # the probabilities of action_probabilities and takes half the time of drawing from them.
+    device, shape = action_values.device, action_values.shape
+    exploits = torch.rand(*shape[:-1], 1, generator=generator, device=device) >= epsilon
+    excluded = exploits & (action_values < action_values.amax(dim=-1, keepdim=True))
+    return torch.rand(shape, generator=generator, device=device).masked_fill_(excluded, -1.0).argmax(dim=-1)
 
 
 def sample(probabilities: Tensor, generator: torch.Generator) -> Tensor:

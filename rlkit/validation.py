@@ -17,8 +17,8 @@ def require_shapes(*, given: Mapping[str, Any], **expected: str) -> None:
     given : mapping
         Name to tensor; usually ``locals()``.
     **expected : str
-        Name to axes, for example ``reward="...", next_action_values="... A"``. ``...`` may stand first and
-        means the same leading axes everywhere.
+        Name to axes, for example ``reward="...", next_action_values="... A"`` or ``rewards="T ..."``. ``...``
+        may stand first or last and means the same axes everywhere.
 
     Raises
     ------
@@ -30,15 +30,14 @@ def require_shapes(*, given: Mapping[str, Any], **expected: str) -> None:
         value = given[name]
         if not isinstance(value, Tensor):
             raise ValueError(f"{name} is a {type(value).__name__}, expected a tensor of shape ({axes})")
-        letters = axes.split()
-        leading = letters[:1] == ["..."]
-        letters = letters[1:] if leading else letters
+        letters = [letter for letter in axes.split() if letter != "..."]
         count = value.ndim - len(letters)
-        if count < 0 or (count > 0 and not leading):
+        if count < 0 or (count > 0 and "..." not in axes):
             raise ValueError(f"{name} has shape {tuple(value.shape)}, expected ({axes})")
-        bindings: list[tuple[str, Any]] = list(zip(letters, value.shape[count:], strict=True))
-        if leading:
-            bindings.append(("...", tuple(value.shape[:count])))
+        start = 0 if axes.endswith("...") else count
+        bindings: list[tuple[str, Any]] = list(zip(letters, value.shape[start : start + len(letters)], strict=True))
+        if "..." in axes:
+            bindings.append(("...", tuple(value.shape[:start] + value.shape[start + len(letters) :])))
         for letter, length in bindings:
             if lengths.setdefault(letter, length) != length:
                 shapes = ", ".join(f"{n} {tuple(given[n].shape)} for ({expected[n]})" for n in expected)

@@ -1,35 +1,17 @@
-"""A finite MDP as a batched environment.
-
-Episodes end in two ways, as in gymnasium. *terminated*: the world ended the episode, by entering a terminal
-state. *truncated*: we stopped watching, at the step limit. A step that ends an episode resets it at once
-(gymnasium's "same step" mode): ``observation`` then belongs to the next episode, and ``final_observation`` is
-the state in which the step arrived. Values are bootstrapped from ``final_observation``.
-"""
+"""A finite MDP as a batched environment. Observations are the indices of its states."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from rlkit.device import choose_device
-from rlkit.exploration import sample
+from rlkit.environments.base import Seeded, Step, require_actions, require_batch_shape, require_step_limit
 from rlkit.mdp import FiniteMDP
-from rlkit.seeding import make_generator
 
 
-class Step(NamedTuple):
-    """Result of one step of a batch; every field has the batch axes first."""
-
-    observation: Tensor
-    reward: Tensor
-    terminated: Tensor
-    truncated: Tensor
-    final_observation: Tensor
-
-
-class TableEnvironment:
+class TableEnvironment(Seeded):
     """Many independent episodes of one finite MDP.
 
     Parameters
@@ -49,6 +31,9 @@ class TableEnvironment:
         If a size is not positive.
     """
 
+    observation_shape = ()
+    action_size = 0
+
     def __init__(
         self,
         mdp: FiniteMDP,
@@ -57,17 +42,37 @@ class TableEnvironment:
         step_limit: int | None = None,
         device: str | torch.device | None = None,
     ) -> None:
-        self.batch_shape = (batch_size,) if isinstance(batch_size, int) else tuple(batch_size)
-        if not self.batch_shape or min(self.batch_shape) < 1:
-            raise ValueError(f"batch_size is {batch_size!r}, expected a positive integer or a tuple of them")
-        if step_limit is not None and step_limit < 1:
-            raise ValueError(f"step_limit is {step_limit!r}, expected at least 1 or None")
+        self.batch_shape = require_batch_shape(batch_size)
+        require_step_limit(step_limit)
         self.device = choose_device(device)
         self.mdp = mdp.to(self.device)
         self.step_limit = step_limit
-        self._generator = make_generator(seed, "environment", self.device)
+        self.reseed(seed)
         self._state: Tensor | None = None
         self._elapsed = torch.zeros(self.batch_shape, dtype=torch.int64, device=self.device)
+        self._prepare_tables()
+
+    def _prepare_tables(self) -> None:
+        """Lay the MDP out with one row per state and action, so that a step is a few lookups."""
+        mdp, rows = self.mdp, self.mdp.num_states * self.mdp.num_actions
+        probabilities = mdp.transition_probabilities
+        if mdp.next_states is None:
+            next_states = torch.arange(mdp.num_states, device=self.device).expand_as(probabilities)
+        else:
+            next_states = mdp.next_states
+        rewards = mdp.rewards if mdp.rewards.ndim == 3 else mdp.rewards[..., None].expand_as(probabilities)
+        self._width = probabilities.shape[-1]
+        self._thresholds = _thresholds(probabilities).reshape(rows, self._width)
+        self._next_states, self._rewards = next_states.reshape(-1), rewards.reshape(-1)
+        self._all_admissible = bool(mdp.admissible.all())
+        start = mdp.initial_distribution
+        if bool((start * mdp.terminal).any()):
+            state = int((start * mdp.terminal).argmax())
+            raise ValueError(
+                f"episodes may start in the terminal state {state}: they would have no step; start elsewhere"
+            )
+        self._start_thresholds = _thresholds(start)
+        self._only_start = int(start.argmax()) if int((start > 0).sum()) == 1 else None
 
     @property
     def num_observations(self) -> int:
@@ -80,7 +85,10 @@ class TableEnvironment:
         return self.mdp.num_actions
 
     def _initial_states(self) -> Tensor:
-        return sample(self.mdp.initial_distribution.expand(*self.batch_shape, -1), self._generator)
+        if self._only_start is not None:
+            return torch.full(self.batch_shape, self._only_start, device=self.device)
+        uniform = torch.rand(self.batch_shape, generator=self._generator, device=self.device)
+        return torch.searchsorted(self._start_thresholds, uniform, right=True)
 
     def reset(self) -> Tensor:
         """Start every episode anew; return its first states, shape (B,)."""
@@ -109,30 +117,31 @@ class TableEnvironment:
         """
         if self._state is None:
             raise RuntimeError("step was called before reset; call reset() first to get the first observation")
-        mdp, state = self.mdp, self._state
-        self._require_actions(action, state)
-        outcome = sample(mdp.transition_probabilities[state, action], self._generator)
-        arrived = outcome if mdp.next_states is None else mdp.next_states[state, action, outcome]
-        reward = mdp.rewards[state, action] if mdp.rewards.ndim == 2 else mdp.rewards[state, action, outcome]
+        state = self._state
+        require_actions(action, self.batch_shape, self.num_actions)
+        if not self._all_admissible:
+            self._require_admissible(action, state)
+        place = state * self.num_actions + action
+        if self._width > 1:
+            uniform = torch.rand(*self.batch_shape, 1, generator=self._generator, device=self.device)
+            thresholds = embedding(place, self._thresholds)
+            place = place * self._width + torch.searchsorted(thresholds, uniform, right=True).squeeze(-1)
+        arrived, reward = self._next_states.take(place), self._rewards.take(place)
         self._elapsed = self._elapsed + 1
-        terminated = mdp.terminal[arrived]
-        truncated = torch.zeros_like(terminated)
-        if self.step_limit is not None:
-            truncated = self._elapsed >= self.step_limit
+        terminated = self.mdp.terminal[arrived]
+        truncated = self._elapsed >= self.step_limit if self.step_limit else torch.zeros_like(terminated)
         ended = terminated | truncated
         self._state = torch.where(ended, self._initial_states(), arrived)
-        self._elapsed = torch.where(ended, 0, self._elapsed)
+        self._elapsed = self._elapsed.masked_fill(ended, 0)
         return Step(self._state, reward, terminated, truncated, arrived)
 
-    def _require_actions(self, action: Tensor, state: Tensor) -> None:
-        if tuple(action.shape) != self.batch_shape or action.dtype != torch.int64:
-            raise ValueError(
-                f"action has shape {tuple(action.shape)} and dtype {action.dtype}, "
-                f"expected {self.batch_shape} and torch.int64"
-            )
-        unknown = (action < 0) | (action >= self.num_actions)
-        if unknown.any():
-            raise ValueError(f"action {int(action[unknown][0])} does not exist, expected 0..{self.num_actions - 1}")
+    def _require_admissible(self, action: Tensor, state: Tensor) -> None:
         missing = ~self.mdp.admissible[state, action]
         if missing.any():
             raise ValueError(f"action {int(action[missing][0])} is not admissible in state {int(state[missing][0])}")
+
+
+def _thresholds(probabilities: Tensor) -> Tensor:
+    """Cumulative probabilities in float32; the last outcome that is possible takes what rounding leaves."""
+    cumulative = probabilities.cumsum(dim=-1)
+    return torch.where(cumulative >= cumulative[..., -1:], 2.0, cumulative).to(torch.float32)
