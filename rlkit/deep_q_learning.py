@@ -2,9 +2,9 @@ r"""Deep Q-learning: the table of Q-learning replaced by a network.
 
 The loss of a transition is
 
-.. math:: \ell\big( Q_\theta(s, a) - y \big), \qquad y = r + \gamma (1 - d) \max_{a'} Q_{\bar\theta}(s', a'),
+.. math:: \ell\big( Q_\theta(s, a) - y \big), \qquad y = r + \gamma (1 - d) \max_{a'} Q_{\theta^-}(s', a'),
 
-with the Huber function :math:`\ell`, and with the target network's parameters :math:`\bar\theta`, which follow
+with the Huber function :math:`\ell`, and with the target network's parameters :math:`\theta^-`, which follow
 :math:`\theta` slowly. No gradient flows through :math:`y`: this is a semi-gradient, not the gradient of any fixed
 objective. With ``double`` the online network chooses :math:`a'` and the target network evaluates it.
 
@@ -59,7 +59,7 @@ def huber_loss(prediction: Tensor, target: Tensor, threshold: float = 1.0) -> Te
 
 
 def soft_update(target: Tensor, online: Tensor, rate: float) -> Tensor:
-    r"""Target parameters a little nearer to the online ones, :math:`(1-\tau)\,\bar\theta + \tau\,\theta`.
+    r"""Target parameters a little nearer to the online ones, :math:`(1-\tau)\,\theta^- + \tau\,\theta`.
 
     Parameters
     ----------

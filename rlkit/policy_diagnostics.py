@@ -18,7 +18,7 @@ from rlkit.validation import require_shapes
 def approximate_kl(log_probabilities: Tensor, old_log_probabilities: Tensor) -> Tensor:
     r"""Estimate of :math:`\mathrm{KL}(\pi_\text{old} \| \pi_\theta)` from actions of the old policy, per action.
 
-    :math:`(\rho - 1) - \log \rho`: never negative, and its mean over the old policy's actions is the divergence.
+    :math:`(w - 1) - \log w`: never negative, and its mean over the old policy's actions is the divergence.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def approximate_kl(log_probabilities: Tensor, old_log_probabilities: Tensor) -> 
 
 
 def clip_fraction(log_probabilities: Tensor, old_log_probabilities: Tensor, clip_range: float) -> Tensor:
-    r"""Share of the last axis whose ratio lies outside :math:`[1-\epsilon, 1+\epsilon]`, shape (..., B) to (...)."""
+    r"""Share of the last axis whose ratio lies outside the clipping range, shape (..., B) to (...)."""
     ratio = (log_probabilities - old_log_probabilities).exp()
     return ((ratio - 1).abs() > clip_range).to(ratio.dtype).mean(dim=-1)
 

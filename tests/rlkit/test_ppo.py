@@ -121,8 +121,7 @@ def test_sampled_actions_have_their_probabilities(num_actions):
 
 
 def test_five_seeds_in_one_call_learn_cartpole_and_the_policies_hold_it():
-    config = PPOConfig(num_iterations=220, stop_at=475.0, seed=3)
-    result = train(CartPole((5, 16), seed=3), config)
+    result = train(CartPole((5, 32), seed=3), PPOConfig(stop_at=475.0, seed=3))
     assert result.ended == "reached 475.0" and (result.reached > 0).all()
     returns = greedy_returns(CartPole((5, 20), seed=4), result.policy.greedy, 500).mean(dim=1)
     assert (returns > 400).sum() >= 4

@@ -1,0 +1,61 @@
+"""What the bound equations of q-learning.md say, in plain numpy, beside what rlkit computes."""
+
+import numpy as np
+import torch
+from bound_equations import equation
+
+from rlkit import prediction, tabular
+
+B, A, T, GAMMA = 7, 4, 9, 0.9
+
+
+def batch(random: np.random.Generator):
+    """Return rewards (B,), values (B, A) twice, endings (B,)."""
+    return random.normal(size=B), random.normal(size=(B, A)), random.normal(size=(B, A)), random.random(B) < 0.4
+
+
+def tensors(*arrays):
+    """The same as tensors."""
+    return [torch.from_numpy(np.asarray(array)) for array in arrays]
+
+
+@equation("eq-n-step-return", latex="", function="rlkit.prediction.n_step_return")
+def _(random: np.random.Generator):
+    r, V = random.normal(size=T), random.normal(size=T)  # V[t] is the value of s_{t+1}
+    d = random.random(T) < 0.2
+    none = np.zeros(T, dtype=bool)
+
+    def G(t, n):
+        after = 0.0 if d[t] else (V[t] if n == 1 or t == T - 1 else G(t + 1, n - 1))
+        return r[t] + GAMMA * after
+
+    for n in (1, 3, T):
+        yield [G(t, n) for t in range(T)], prediction.n_step_return(*tensors(r, V, d, none), GAMMA, n)
+
+
+@equation("eq-q-learning-target", latex="", function="rlkit.tabular.q_learning_target")
+def _(random: np.random.Generator):
+    r, Q, _, d = batch(random)
+    expected = [r[i] + GAMMA * (1 - d[i]) * max(Q[i]) for i in range(B)]
+    yield expected, tabular.q_learning_target(*tensors(r, Q, d), GAMMA)
+
+
+@equation("eq-sarsa-target", latex="", function="rlkit.tabular.sarsa_target")
+def _(random: np.random.Generator):
+    r, Q, _, d = batch(random)
+    yield [r[i] + GAMMA * (1 - d[i]) * Q[i, 2] for i in range(B)], tabular.sarsa_target(*tensors(r, Q[:, 2], d), GAMMA)
+
+
+@equation("eq-expected-sarsa-target", latex="", function="rlkit.tabular.expected_sarsa_target")
+def _(random: np.random.Generator):
+    r, Q, _, d = batch(random)
+    pi = random.dirichlet(np.ones(A), size=B)
+    expected = [r[i] + GAMMA * (1 - d[i]) * sum(pi[i, a] * Q[i, a] for a in range(A)) for i in range(B)]
+    yield expected, tabular.expected_sarsa_target(*tensors(r, Q, pi, d), GAMMA)
+
+
+@equation("eq-double-q-target", latex="", function="rlkit.tabular.double_q_target")
+def _(random: np.random.Generator):
+    r, Q1, Q2, d = batch(random)
+    expected = [r[i] + GAMMA * (1 - d[i]) * Q2[i, int(np.argmax(Q1[i]))] for i in range(B)]
+    yield expected, tabular.double_q_target(*tensors(r, Q1, Q2, d), GAMMA)
