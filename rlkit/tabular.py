@@ -55,7 +55,7 @@ def q_learning_target(reward: Tensor, next_action_values: Tensor, terminated: Te
     """
     require_shapes(reward="...", next_action_values="... A", terminated="...", given=locals())
     require_boolean(terminated=terminated)
-    return (reward + discount * ~terminated * next_action_values.amax(dim=-1)).detach()
+    return _bootstrap(reward, next_action_values.amax(dim=-1), terminated, discount)
 
 
 def sarsa_target(reward: Tensor, next_action_value: Tensor, terminated: Tensor, discount: float) -> Tensor:
@@ -75,7 +75,7 @@ def sarsa_target(reward: Tensor, next_action_value: Tensor, terminated: Tensor, 
     """
     require_shapes(reward="...", next_action_value="...", terminated="...", given=locals())
     require_boolean(terminated=terminated)
-    return (reward + discount * ~terminated * next_action_value).detach()
+    return _bootstrap(reward, next_action_value, terminated, discount)
 
 
 def expected_sarsa_target(
@@ -108,7 +108,7 @@ def expected_sarsa_target(
     )
     require_boolean(terminated=terminated)
     expected = (next_action_probabilities * next_action_values).sum(dim=-1)
-    return (reward + discount * ~terminated * expected).detach()
+    return _bootstrap(reward, expected, terminated, discount)
 
 
 def double_q_target(
@@ -146,7 +146,12 @@ def double_q_target(
     require_boolean(terminated=terminated)
     chosen = selecting_action_values.argmax(dim=-1, keepdim=True)
     value = evaluating_action_values.gather(-1, chosen).squeeze(-1)
-    return (reward + discount * ~terminated * value).detach()
+    return _bootstrap(reward, value, terminated, discount)
+
+
+def _bootstrap(reward: Tensor, following: Tensor, terminated: Tensor, discount: float) -> Tensor:
+    """Reward plus discounted value of what follows; filled and not multiplied, so that NaN after an end is harmless."""
+    return (reward + discount * following.masked_fill(terminated, 0.0)).detach()
 
 
 DEFAULTS = TabularConfig()

@@ -19,7 +19,7 @@ def tensors(*arrays):
     return [torch.from_numpy(np.asarray(array)) for array in arrays]
 
 
-@equation("eq-n-step-return", latex="", function="rlkit.prediction.n_step_return")
+@equation("eq-n-step-return", latex="b769fc4803ed", function="rlkit.prediction.n_step_return")
 def _(random: np.random.Generator):
     r, V = random.normal(size=T), random.normal(size=T)  # V[t] is the value of s_{t+1}
     d = random.random(T) < 0.2
@@ -33,20 +33,20 @@ def _(random: np.random.Generator):
         yield [G(t, n) for t in range(T)], prediction.n_step_return(*tensors(r, V, d, none), GAMMA, n)
 
 
-@equation("eq-q-learning-target", latex="", function="rlkit.tabular.q_learning_target")
+@equation("eq-q-learning-target", latex="ead053aa0d65", function="rlkit.tabular.q_learning_target")
 def _(random: np.random.Generator):
     r, Q, _, d = batch(random)
     expected = [r[i] + GAMMA * (1 - d[i]) * max(Q[i]) for i in range(B)]
     yield expected, tabular.q_learning_target(*tensors(r, Q, d), GAMMA)
 
 
-@equation("eq-sarsa-target", latex="", function="rlkit.tabular.sarsa_target")
+@equation("eq-sarsa-target", latex="44345c8dd0e1", function="rlkit.tabular.sarsa_target")
 def _(random: np.random.Generator):
     r, Q, _, d = batch(random)
     yield [r[i] + GAMMA * (1 - d[i]) * Q[i, 2] for i in range(B)], tabular.sarsa_target(*tensors(r, Q[:, 2], d), GAMMA)
 
 
-@equation("eq-expected-sarsa-target", latex="", function="rlkit.tabular.expected_sarsa_target")
+@equation("eq-expected-sarsa-target", latex="5274b42f01aa", function="rlkit.tabular.expected_sarsa_target")
 def _(random: np.random.Generator):
     r, Q, _, d = batch(random)
     pi = random.dirichlet(np.ones(A), size=B)
@@ -54,7 +54,7 @@ def _(random: np.random.Generator):
     yield expected, tabular.expected_sarsa_target(*tensors(r, Q, pi, d), GAMMA)
 
 
-@equation("eq-double-q-target", latex="", function="rlkit.tabular.double_q_target")
+@equation("eq-double-q-target", latex="58a90cc79d3b", function="rlkit.tabular.double_q_target")
 def _(random: np.random.Generator):
     r, Q1, Q2, d = batch(random)
     expected = [r[i] + GAMMA * (1 - d[i]) * Q2[i, int(np.argmax(Q1[i]))] for i in range(B)]

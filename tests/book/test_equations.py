@@ -46,11 +46,11 @@ NAMES = [f"{page.stem}:{formula.label}" for page, formula in BOUND]
 def test_the_transcription_was_read_from_the_formula_as_it_stands(page: Path, formula: Formula) -> None:
     assert resolve_name(formula.function), f"{page.name}: rlkit has no {formula.function}"
     transcription = transcriptions_of(page).get(formula.label)
-    assert transcription, f"{page.name}: {formula.label} has no transcription in {page.stem}_equations.py"
+    assert transcription, f"{page.name}: {formula.label} has no transcription in the _equations.py beside it"
     assert transcription.function == formula.function
     assert transcription.latex == formula.hash, (
         f"{page.name}: the LaTeX of {formula.label} has changed since it was transcribed. Read both again, then put "
-        f'latex="{formula.hash}" into {page.stem}_equations.py.'
+        f'latex="{formula.hash}" into the _equations.py beside it.'
     )
 
 

@@ -46,6 +46,14 @@ def test_targets_take_any_leading_axes_and_carry_no_gradient():
             assert not value.requires_grad
 
 
+def test_targets_are_exact_in_float64_and_ignore_what_follows_an_end():
+    """0.9 must not be rounded to float32 on the way, and a NaN after the end of an episode must not spread."""
+    reward, terminated = torch.tensor([0.0, 1.0], dtype=torch.float64), torch.tensor([False, True])
+    following = torch.tensor([[1.0, 1.0], [torch.nan, torch.nan]], dtype=torch.float64)
+    for name, value in targets(0.9, reward, terminated, following, following).items():
+        assert value.tolist() == [0.9, 1.0], name
+
+
 def test_targets_refuse_bad_input():
     with pytest.raises(ValueError, match=r"shapes disagree.*next_action_values \(2, 2\)"):
         tabular.q_learning_target(torch.ones(3), NEXT, torch.zeros(3, dtype=torch.bool), 0.9)
