@@ -59,6 +59,7 @@ verify-seeds: setup ## every statistical check over 100 seeds, written as an evi
 
 bench: setup ## the benchmarks that this machine can run; JSON into benchmarks/results
 	$(RUN) benchmarks/dynamic_programming.py
+	$(RUN) benchmarks/control.py
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import html
 import re
 from typing import ClassVar
 
-from docutils import nodes
 from docutils.parsers.rst import directives
-from sphinx.util.docutils import SphinxDirective
+from widgets import Widget
 
 MAP = re.compile(r"[.#SGP|]+")
 
 
-class PlannerDirective(SphinxDirective):
+class PlannerDirective(Widget):
     """The planner on a map; the content is what a reader without JavaScript sees."""
 
-    has_content = True
+    ranges: ClassVar[dict] = {"discount": (0, 0.99), "slip": (0, 1), "step-reward": (-0.5, 0.5)}
     option_spec: ClassVar[dict] = {
+        **dict.fromkeys(ranges, float),
         "map": directives.unchanged_required,
-        "discount": float,
-        "slip": float,
-        "step-reward": float,
         "name": directives.unchanged,
     }
 
-    def run(self) -> list[nodes.Node]:
-        """Return the element around its fallback text."""
+    def attributes(self) -> dict[str, str]:
+        """Return the map beside the numbers."""
         text = self.options.get("map", "")
         rows = text.split("|")
         if not MAP.fullmatch(text) or len({len(row) for row in rows}) != 1:
             raise self.error(f"gridworld-planner: :map: is {text!r}, expected rows of . # S G P joined by |")
-        self.assert_has_content()
-        attributes = {"id": self.options.get("name", f"planner-{self.env.new_serialno('planner')}"), "map": text}
-        for option in ("discount", "slip", "step-reward"):
-            if option in self.options:
-                attributes[option] = f"{self.options[option]:g}"
-        opening = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items())
-        fallback = nodes.container()
-        self.state.nested_parse(self.content, self.content_offset, fallback)
-        metadata = self.env.metadata[self.env.docname]
-        metadata["widgets"] = f"{metadata.get('widgets', '')} gridworld-planner".strip()
-        return [
-            nodes.raw("", f"<gridworld-planner {opening}>", format="html"),
-            *fallback.children,
-            nodes.raw("", "</gridworld-planner>", format="html"),
-        ]
+        return {"map": text, **super().attributes()}
 
 
 def setup(app) -> dict[str, bool]:

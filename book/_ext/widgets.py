@@ -1,0 +1,155 @@
+"""The directives that embed the widgets of book/_static, and what they have in common.
+
+A widget is a custom element that a script of the same name defines: ``{gae-dial}`` writes ``<gae-dial ...>`` around
+the directive's content, which is what a reader without JavaScript sees. A page loads only the scripts that it uses.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective
+
+
+class Widget(SphinxDirective):
+    """A directive whose options become the attributes of the element of the same name."""
+
+    has_content = True
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {}
+
+    def attributes(self) -> dict[str, str]:
+        """Return the attributes of the element: the options that are numbers."""
+        given = {option: self.options[option] for option in self.ranges if option in self.options}
+        for option, value in given.items():
+            lowest, highest = self.ranges[option]
+            if not lowest <= value <= highest:
+                raise self.error(f"{self.name}: :{option}: is {value:g}, expected {lowest:g} to {highest:g}")
+        return {option: f"{value:.12g}" for option, value in given.items()}
+
+    def data(self) -> str:
+        """Return HTML to put into the element before the fallback text."""
+        return ""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the element around its fallback text."""
+        attributes, data = self.attributes(), self.data()
+        self.assert_has_content()
+        name = self.options.get("name", f"{self.name}-{self.env.new_serialno(self.name)}")
+        opening = " ".join(f'{key}="{html.escape(value)}"' for key, value in {"id": name, **attributes}.items())
+        fallback = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, fallback)
+        metadata = self.env.metadata[self.env.docname]
+        metadata["widgets"] = f"{metadata.get('widgets', '')} {self.name}".strip()
+        return [
+            nodes.raw("", f"<{self.name} {opening}>{data}", format="html"),
+            *fallback.children,
+            nodes.raw("", f"</{self.name}>", format="html"),
+        ]
+
+
+class CliffWalking(Widget):
+    """Q-learning and SARSA side by side on the cliff."""
+
+    ranges: ClassVar[dict] = {"epsilon": (0, 0.5), "alpha": (0.05, 1), "seed": (0, 2**32 - 1)}
+    option_spec: ClassVar[dict] = {
+        "epsilon": float,
+        "alpha": float,
+        "seed": directives.nonnegative_int,
+        "name": directives.unchanged,
+    }
+
+
+class ClippedSurrogate(Widget):
+    """The clipped objective of one step against the probability ratio."""
+
+    ranges: ClassVar[dict] = {"ratio": (0, 2), "advantage": (-1.5, 1.5), "clip-range": (0, 0.5)}
+    option_spec: ClassVar[dict] = {**dict.fromkeys(ranges, float), "name": directives.unchanged}
+
+
+class GaeDial(Widget):
+    """The advantages of a recorded trajectory, with a dial for lambda."""
+
+    ranges: ClassVar[dict] = {"gae-lambda": (0, 1), "discount": (0, 1)}
+    option_spec: ClassVar[dict] = {
+        **dict.fromkeys(ranges, float),
+        "trajectory": directives.unchanged_required,
+        "file": directives.unchanged_required,
+        "name": directives.unchanged,
+    }
+
+    def data(self) -> str:
+        """Return the trajectory as a script of type JSON."""
+        if ("trajectory" in self.options) == ("file" in self.options):
+            raise self.error("gae-dial: give either :file: or :trajectory:")
+        text = self.options.get("trajectory", "")
+        if "file" in self.options:
+            relative, absolute = self.env.relfn2path(self.options["file"])
+            self.env.note_dependency(relative)
+            try:
+                text = Path(absolute).read_text(encoding="utf-8")
+            except OSError as error:
+                raise self.error(f"gae-dial: cannot read :file: {relative}: {error.strerror}") from error
+        try:
+            trajectory = json.loads(text)
+        except ValueError as error:
+            raise self.error(f"gae-dial: the trajectory is not JSON: {error}") from error
+        complaint = what_is_wrong(trajectory)
+        if complaint:
+            raise self.error(f"gae-dial: {complaint}")
+        written = json.dumps(trajectory, separators=(",", ":")).replace("<", "\\u003c")
+        return f'<script type="application/json">{written}</script>'
+
+
+NUMBERS = ("rewards", "values", "next_values")
+FLAGS = ("terminated", "truncated")
+
+
+def what_is_wrong(trajectory: Any) -> str:
+    """Return what keeps a trajectory from being drawn, or "".
+
+    Parameters
+    ----------
+    trajectory : object
+        Expected: a dict of lists of equal length, three of numbers and two of booleans; optional are the list
+        ``returns`` and the text ``returns_label``.
+    """
+    if not isinstance(trajectory, dict):
+        return f"the trajectory is a {type(trajectory).__name__}, expected an object with {', '.join(NUMBERS + FLAGS)}"
+    needed, optional = {*NUMBERS, *FLAGS}, {"returns", "returns_label"}
+    if not needed <= trajectory.keys() <= needed | optional:
+        return f"the trajectory has {sorted(trajectory)}, expected {sorted(needed)} and perhaps {sorted(optional)}"
+    lists = {key: value for key, value in trajectory.items() if key != "returns_label"}
+    for key, value in lists.items():
+        kind = bool if key in FLAGS else (int, float)
+        right = isinstance(value, list) and all(
+            isinstance(each, kind) and isinstance(each, bool) == (key in FLAGS) and math.isfinite(each)
+            for each in value
+        )
+        if not right:
+            return f"{key} is not a list of {'true and false' if key in FLAGS else 'finite numbers'}"
+    lengths = {key: len(value) for key, value in lists.items()}
+    if len(set(lengths.values())) != 1 or not lengths["rewards"]:
+        return f"lists of lengths {lengths}, expected one length of at least 1"
+    return ""
+
+
+WIDGETS = {"cliff-walking": CliffWalking, "clipped-surrogate": ClippedSurrogate, "gae-dial": GaeDial}
+
+
+def keep_scripts_apart(app, config) -> None:
+    """Sphinx event: load each widget's script only where the widget stands (offline_assets does it)."""
+    config.page_widgets = [*config.page_widgets, *(f"{name}.js" for name in WIDGETS)]
+
+
+def setup(app) -> dict[str, bool]:
+    """Register the directives."""
+    for name, directive in WIDGETS.items():
+        app.add_directive(name, directive)
+    app.connect("config-inited", keep_scripts_apart)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,464 @@
+"""The widgets of chapters 4 and 7 compute what rlkit computes, and can be used without a mouse and on a phone."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from torch import Tensor
+
+from rlkit.advantages import generalized_advantage_estimate, returns_to_go
+from rlkit.ppo import clipped_surrogate
+from rlkit.seeding import make_generator
+from rlkit.tabular import q_learning_target, sarsa_target
+from tests.browser.conftest import ROOT, QuietHandler
+from tests.browser.test_pages import AXE
+
+pytestmark = pytest.mark.browser
+
+STATIC = ROOT / "book" / "_static"
+NAMES = ("cliff-walking", "clipped-surrogate", "gae-dial")
+TOLERANCE = 1e-10
+
+
+@pytest.fixture(scope="module")
+def page(browser) -> Iterator:
+    """A page on a phone."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def widget(page, html: str):
+    """Put a fresh widget into the page and return it."""
+    name = re.match(r"<([a-z-]+)", html).group(1)
+    page.set_content(f"<!doctype html><body>{html}</body>")
+    page.add_script_tag(path=STATIC / f"{name}.js")
+    return page.locator(name)
+
+
+def status(element) -> str:
+    return element.locator("[role=status]").inner_text()
+
+
+def largest_difference(left: object, right: Tensor) -> float:
+    return float((torch.as_tensor(left, dtype=torch.float64) - right).abs().max())
+
+
+# The cliff ------------------------------------------------------------------------------------------------------
+
+TARGETS = {"q": q_learning_target, "sarsa": sarsa_target}
+
+
+def replay(method: str, transitions: list, alpha: float, discount: float, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Learn from transitions one after the other with rlkit's targets; return the table and the targets."""
+    table, targets = table.clone(), []
+    for state, action, reward, following, next_action, terminated in transitions:
+        value = table[following] if method == "q" else table[following, next_action]
+        reward, terminated = torch.tensor(reward, dtype=torch.float64), torch.tensor(bool(terminated))
+        targets.append(TARGETS[method](reward, value, terminated, discount))
+        table[state, action] += alpha * (targets[-1] - table[state, action])
+    return table, torch.stack(targets)
+
+
+def test_the_cliff_is_that_of_gymnasium(page) -> None:
+    element = widget(page, "<cliff-walking></cliff-walking>")
+    given = element.evaluate(
+        "cliff => [...Array(48).keys()].map(s => [0, 1, 2, 3].map(a => cliff.constructor.transition(s, a)))"
+    )
+    table = gymnasium.make("CliffWalking-v1").unwrapped.P
+    for state in [*range(37)]:  # the others are the cliff and the goal, where no step begins
+        for action in range(4):
+            ((_, following, reward, terminated),) = table[state][action]
+            assert given[state][action] == [reward, following, terminated], (state, action)
+
+
+@pytest.mark.parametrize("method", TARGETS)
+@pytest.mark.parametrize(("alpha", "discount"), [(0.5, 1.0), (0.1, 0.9), (1.0, 0.99)])
+def test_a_run_over_given_transitions_is_that_of_rlkit(page, method: str, alpha: float, discount: float) -> None:
+    element = widget(page, "<cliff-walking></cliff-walking>")
+    generator, count = make_generator(7, "transitions"), 3000
+    draw = functools.partial(torch.randint, size=(count,), generator=generator)
+    columns = [draw(48), draw(4), torch.randn(count, generator=generator).double(), draw(48), draw(4), draw(8) == 0]
+    transitions = [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    initial = torch.randn(48, 4, generator=generator).double()
+    given = element.evaluate(
+        "(cliff, [method, ...rest]) => cliff.constructor.learn(method, ...rest)",
+        [method, transitions, alpha, discount, initial.tolist()],
+    )
+    table, targets = replay(method, transitions, alpha, discount, initial)
+    assert largest_difference(given["targets"], targets) < TOLERANCE
+    assert largest_difference(given["table"], table) < TOLERANCE
+
+
+@pytest.mark.parametrize("method", TARGETS)
+def test_what_the_widget_learns_in_its_own_episodes_is_that_of_rlkit(page, method: str) -> None:
+    element = widget(page, "<cliff-walking></cliff-walking>")
+    seen = element.evaluate(
+        """(cliff, method) => {
+            const type = cliff.constructor, transitions = [], table = type.learn(method, [], 0).table;
+            const random = type.generator(3);
+            for (let k = 0; k < 150; k++) type.episode(method, table, 0.1, 0.5, random, step => transitions.push(step));
+            return { transitions, table };
+        }""",
+        method,
+    )
+    assert len(seen["transitions"]) > 3000
+    table, _ = replay(method, seen["transitions"], 0.5, 1.0, torch.zeros(48, 4, dtype=torch.float64))
+    assert largest_difference(seen["table"], table) < TOLERANCE
+    steps = seen["transitions"]
+    for (_, _, _, following, next_action, terminated), (state, action, *_) in zip(steps[:-1], steps[1:], strict=True):
+        assert state == (36 if terminated else following)
+        if method == "sarsa" and not terminated:
+            assert action == next_action  # what SARSA has learned from is what it then does
+
+
+def test_exploration_has_the_probabilities_of_epsilon_greedy(page) -> None:
+    element = widget(page, "<cliff-walking></cliff-walking>")
+    counts = element.evaluate(
+        """cliff => {
+            const { choose, generator } = cliff.constructor, random = generator(0), counts = [0, 0, 0, 0];
+            for (let k = 0; k < 40000; k++) counts[choose([1, 2, 2, 0], 0.2, random)]++;
+            return counts;
+        }"""
+    )
+    expected = torch.tensor([0.05, 0.45, 0.45, 0.05], dtype=torch.float64)
+    spread = (expected * (1 - expected) / 40000).sqrt()
+    shares = torch.tensor(counts, dtype=torch.float64) / 40000
+    assert bool(((shares - expected).abs() < 5 * spread).all()), shares
+
+
+def test_the_buttons_run_episodes_and_the_same_seed_gives_the_same_run(page) -> None:
+    tables = "cliff => [cliff.learners.q.table, cliff.learners.sarsa.table]"
+    element = widget(page, '<cliff-walking seed="5"></cliff-walking>')
+    for _ in range(10):
+        element.get_by_role("button", name="10 episodes").click()
+    once = element.evaluate(tables)
+    element.get_by_role("button", name="Reset").click()
+    assert "No episode" in status(element)
+    element.get_by_role("button", name="100 episodes").focus()
+    page.keyboard.press("Enter")
+    assert element.evaluate(tables) == once
+    element.get_by_role("button", name="1 episode", exact=True).click()
+    assert status(element).startswith("101 episodes. Average return of the last 100")
+    assert element.evaluate(tables) != once
+    assert widget(page, '<cliff-walking seed="6"></cliff-walking>').evaluate("cliff => cliff.seed") == 6
+
+
+def test_q_learning_finds_the_shorter_path_and_earns_less_while_it_explores(page) -> None:
+    element = widget(page, "<cliff-walking></cliff-walking>")
+    for _ in range(5):
+        element.get_by_role("button", name="100 episodes").click()
+    average = element.evaluate("cliff => [cliff.average('q'), cliff.average('sarsa')]")
+    # 100 seeds gave -50.6 and -28.0 over 500 episodes; the mean of 100 episodes of one seed lies around them.
+    assert -75 < average[0] < -35 and -40 < average[1] < -18
+    returns = element.evaluate("cliff => cliff.learners.q.returns.slice(-100)")
+    assert average[0] == pytest.approx(sum(returns) / 100)
+    assert element.get_by_role("img", name="Q-learning: greedy path up 1, right 11, down 1").count() == 1
+    text = status(element)
+    assert "the path of Q-learning takes 13 steps" in text and "that of SARSA takes 17 steps" in text
+    assert f"Q-learning −{-average[0]:.1f}" in text
+    # The same tables with no exploration: SARSA then follows its own greedy policy, and moves to the edge.
+    element.get_by_label("exploration").fill("0")
+    for _ in range(5):
+        element.get_by_role("button", name="100 episodes").click()
+    assert element.evaluate("cliff => cliff.average('q')") == -13
+    assert element.evaluate("cliff => cliff.learners.q.returns.length") == 1000
+
+
+# The clipped surrogate --------------------------------------------------------------------------------------------
+
+
+def test_value_and_gradient_are_those_of_rlkit(page) -> None:
+    element = widget(page, "<clipped-surrogate></clipped-surrogate>")
+    generator = make_generator(1, "surrogate")
+    clip_ranges = [0.0, 0.1, 0.2, 0.5, 1.5]
+    log_ratio = torch.randn(1000, generator=generator).double() / 2
+    advantage = torch.randn(1000, generator=generator).double()
+    advantage[::50] = 0.0
+    for clip_range in clip_ranges:
+        old = torch.randn(1000, generator=generator).double()
+        new = (old + log_ratio).requires_grad_()
+        expected = clipped_surrogate(new, old, advantage, clip_range)
+        (slope,) = torch.autograd.grad(expected.sum(), new)
+        ratio = (new - old).exp().detach()
+        given = element.evaluate(
+            """(element, [ratios, advantages, clip]) => ["value", "gradient"].map(
+                name => ratios.map((ratio, k) => element.constructor[name](ratio, advantages[k], clip)))""",
+            [ratio.tolist(), advantage.tolist(), clip_range],
+        )
+        assert largest_difference(given[0], expected.detach()) < TOLERANCE
+        assert largest_difference(given[1], slope / ratio) < TOLERANCE  # d/d log r = r d/dr
+        assert 0 < int((slope == 0).sum()) < 1000
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "words"),
+    [
+        (1.3, 1.0, "The advantage is positive and the ratio is already above 1.20: the gradient is zero."),
+        (1.1, 1.0, "between 0.80 and 1.20: nothing is clipped. The gradient is 1.00 and makes the action more likely."),
+        (0.5, 1.0, "below 0.80, the wrong way: the minimum takes r A, which is not clipped. The gradient is 1.00"),
+        (0.5, -1.0, "The advantage is negative and the ratio is already below 0.80: the gradient is zero."),
+        (1.0, -0.5, "nothing is clipped. The gradient is −0.50 and makes the action less likely."),
+        (1.5, -1.0, "above 1.20, the wrong way: the minimum takes r A, which is not clipped. The gradient is −1.00"),
+        (1.5, 0.0, "The advantage is zero: the gradient is zero"),
+    ],
+)
+def test_the_sentence_says_whether_the_gradient_is_on(page, ratio: float, advantage: float, words: str) -> None:
+    element = widget(page, "<clipped-surrogate></clipped-surrogate>")
+    page.get_by_label("ratio r").fill(str(ratio))
+    page.get_by_label("advantage A").fill(str(advantage))
+    assert words in status(element)
+    assert element.evaluate("element => [element.ratio, element.advantage]") == [ratio, advantage]
+    off = element.evaluate("element => element.gradient") == 0
+    assert off == ("gradient is zero" in status(element))
+    drawn = element.evaluate("element => Number(element.shadowRoot.querySelector('circle').getAttribute('cy'))")
+    assert drawn == pytest.approx(10 + (3 - element.evaluate("element => element.value")) / 6 * (280 - 10 - 44))
+
+
+def test_the_ratio_can_be_set_by_keyboard_and_on_the_picture(page) -> None:
+    element = widget(page, '<clipped-surrogate ratio="1.2" advantage="1" clip-range="0.2"></clipped-surrogate>')
+    assert "nothing is clipped" in status(element)  # on the bound the gradient is still on, as in torch
+    page.get_by_label("ratio r").focus()
+    page.keyboard.press("ArrowRight")
+    assert "already above 1.20" in status(element)
+    box = element.locator(".plot").bounding_box()
+    page.mouse.click(box["x"] + 42 + (box["width"] - 52) / 4, box["y"] + 100)
+    assert element.evaluate("element => element.ratio") == pytest.approx(0.5, abs=0.02)
+    assert page.get_by_label("ratio r").input_value() == str(element.evaluate("element => element.ratio"))
+
+
+# The dial ---------------------------------------------------------------------------------------------------------
+
+
+def make_trajectory(length: int, seed: int, ends: float) -> dict[str, list]:
+    """Return a made-up trajectory with endings of both kinds; where it goes on, the next value is the next row's."""
+    generator = make_generator(seed, "trajectory")
+    numbers = {name: torch.randn(length, generator=generator).double() for name in ("rewards", "values", "next_values")}
+    flags = {name: torch.rand(length, generator=generator) < ends for name in ("terminated", "truncated")}
+    goes_on = ~(flags["terminated"] | flags["truncated"])[:-1]
+    numbers["next_values"][:-1][goes_on] = numbers["values"][1:][goes_on]
+    return {name: each.tolist() for name, each in {**numbers, **flags}.items()}
+
+
+def dial(page, trajectory: dict, attributes: str = ""):
+    """Put a dial into the page."""
+    data = f'<script type="application/json">{json.dumps(trajectory)}</script>'
+    return widget(page, f"<gae-dial {attributes}>{data}<p>Needs JavaScript.</p></gae-dial>")
+
+
+def columns(trajectory: dict) -> list[Tensor]:
+    names = ("rewards", "values", "next_values", "terminated", "truncated")
+    kinds = {"terminated": torch.bool, "truncated": torch.bool}
+    return [torch.tensor(trajectory[name], dtype=kinds.get(name, torch.float64)) for name in names]
+
+
+@pytest.mark.parametrize(("length", "seed", "ends"), [(1, 0, 0.0), (40, 1, 0.0), (40, 2, 0.1), (500, 3, 0.3)])
+def test_every_advantage_is_that_of_rlkit(page, length: int, seed: int, ends: float) -> None:
+    trajectory = make_trajectory(length, seed, ends)
+    element = dial(page, trajectory)
+    for gae_lambda, discount in [(0.0, 0.99), (1.0, 0.99), (0.95, 0.99), (0.5, 0.0), (1.0, 1.0), (0.9, 1.0)]:
+        page.get_by_label("λ", exact=True).fill(str(gae_lambda))
+        page.get_by_label("discount γ").fill(str(discount))
+        expected = generalized_advantage_estimate(*columns(trajectory), discount, gae_lambda)
+        assert largest_difference(element.evaluate("element => element.advantages"), expected) < TOLERANCE
+
+
+def test_the_bars_drawn_are_the_advantages_and_the_outlines_both_ends_of_the_dial(page) -> None:
+    trajectory = make_trajectory(12, 4, 0.3)
+    element = dial(page, trajectory, 'gae-lambda="0.8" discount="0.9"')
+    heights = "(element, kind) => [...element.shadowRoot.querySelectorAll('.plot rect.' + kind)].map(r => +r.getAttribute('height'))"
+    rewards, values, next_values, terminated, truncated = columns(trajectory)
+    targets = {
+        "bar": generalized_advantage_estimate(*columns(trajectory), 0.9, 0.8),
+        "zero": rewards + 0.9 * next_values.masked_fill(terminated, 0.0) - values,
+        "one": returns_to_go(rewards, next_values, terminated, truncated, 0.9) - values,
+    }
+    drawn = {kind: torch.tensor(element.evaluate(heights, kind), dtype=torch.float64) for kind in targets}
+    scale = drawn["bar"].max() / targets["bar"].abs().max()
+    for kind, expected in targets.items():
+        assert largest_difference(drawn[kind], scale * expected.abs()) < 1e-9, kind
+    ended = int((terminated | truncated).sum())
+    assert ended > 0
+    assert element.locator(".plot line.terminated, .plot line.truncated").count() == ended
+
+
+def test_given_returns_are_shown_at_their_own_discount_only(page) -> None:
+    trajectory = make_trajectory(20, 5, 0.1)
+    rewards, values, next_values, terminated, truncated = columns(trajectory)
+    trajectory["returns"] = returns_to_go(rewards, next_values, terminated, truncated, 0.9).tolist()
+    element = dial(page, trajectory, 'gae-lambda="1" discount="0.9"')
+    assert "On average they are 0.00 away from the circles" in status(element)
+    assert element.locator(".plot circle").count() == 20
+    page.get_by_label("λ", exact=True).fill("0")
+    advantages = generalized_advantage_estimate(*columns(trajectory), 0.9, 0.0)
+    away = float((advantages - (torch.tensor(trajectory["returns"]) - values)).abs().mean())
+    assert f"On average they are {away:.2f} away" in status(element)
+    page.get_by_label("discount γ").fill("0.8")
+    assert "belong to γ = 0.9 and are not shown" in status(element)
+    assert element.locator(".plot circle").count() == 0
+    element.locator("summary").click()
+    assert element.get_by_role("row").count() == 21
+
+
+def test_the_trajectory_may_stand_in_an_attribute(page) -> None:
+    trajectory = make_trajectory(5, 6, 0.0)
+    element = widget(page, f"<gae-dial trajectory='{json.dumps(trajectory)}'></gae-dial>")
+    assert len(element.evaluate("element => element.advantages")) == 5
+
+
+# In a page of the book ------------------------------------------------------------------------------------------------
+
+CONFIGURATION = """
+import sys
+sys.path.insert(0, {extensions!r})
+extensions = ["myst_parser", "offline_assets", "planner_widget", "widgets"]
+html_theme = "sphinx_book_theme"
+html_static_path = [{static!r}]
+html_js_files = {scripts!r}
+html_favicon = {static!r} + "/favicon.svg"
+html_css_files = ["course.css"]
+html_context = {{"default_mode": "auto"}}
+project = title = "Fixture"
+language = "en"
+"""
+FENCES = {
+    "cliff-walking": ":epsilon: 0.2\n:alpha: 0.3\n:seed: 123456789",
+    "clipped-surrogate": ":ratio: 0.9\n:advantage: -1\n:clip-range: 0.3",
+    "gae-dial": ":file: trajectory.json\n:gae-lambda: 0.9\n:discount: 0.95",
+    "gridworld-planner": ":map: ..G|S.P\n:discount: 0.5",
+}
+
+
+def directive(name: str, options: str) -> str:
+    return f"```{{{name}}}\n{options}\n\nWith JavaScript, this box shows *{name}*.\n```\n"
+
+
+@pytest.fixture(scope="module")
+def small_book(tmp_path_factory) -> Iterator[str]:
+    """A book of one page a widget and one page without, built and served."""
+    folder = tmp_path_factory.mktemp("book")
+    scripts = [path.name for path in sorted(STATIC.glob("*.js"))]
+    settings = {"extensions": str(ROOT / "book" / "_ext"), "static": str(STATIC), "scripts": scripts}
+    (folder / "conf.py").write_text(CONFIGURATION.format(**settings), encoding="utf-8")
+    (folder / "trajectory.json").write_text(json.dumps(make_trajectory(24, 8, 0.1)), encoding="utf-8")
+    pages = {name: f"# A page\n\n## With {name}\n\n{directive(name, options)}" for name, options in FENCES.items()}
+    pages["index"] = f"# Index\n\n## Contents\n\n```{{toctree}}\n{chr(10).join(FENCES)}\n```\n"
+    for name, text in pages.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    site = build(folder)
+    assert site.returncode == 0, site.stderr
+    handler = functools.partial(QuietHandler, directory=str(folder / "site"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def build(folder: Path) -> subprocess.CompletedProcess:
+    """Build the small book; warnings are errors."""
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", str(folder), str(folder / "site")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", NAMES)
+def test_in_a_page_a_widget_is_accessible_and_fits_a_phone(browser, small_book, name, scheme) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+    page, errors = context.new_page(), []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{small_book}/{name}.html", wait_until="networkidle")
+    if name == "cliff-walking":
+        page.get_by_role("button", name="100 episodes").click()
+    if name == "gae-dial":
+        page.locator("gae-dial summary").click()
+    for width in (1440, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(80)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        wider = page.locator(name).evaluate(
+            "e => [...e.shadowRoot.querySelectorAll('svg, button, label, p, li')]"
+            ".filter(n => n.getBoundingClientRect().right > e.getBoundingClientRect().right).map(n => n.outerHTML)"
+        )
+        assert not wider, (width, wider)
+        if width != 768:
+            violations = Axe().run(page, context=name, options=AXE[scheme]).response["violations"]
+            assert not violations, [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in violations]
+    assert not errors, errors
+    context.close()
+
+
+def test_a_page_loads_the_scripts_of_its_own_widgets_only(browser, small_book) -> None:
+    page = browser.new_page()
+    for name in ("index", *FENCES):
+        page.goto(f"{small_book}/{name}.html")
+        loaded = page.eval_on_selector_all("script[src]", "nodes => nodes.map(node => node.src)")
+        found = {each for each in FENCES if any(f"/{each}.js" in script for script in loaded)}
+        assert found == ({name} & set(FENCES)), name
+    page.close()
+
+
+def test_the_options_of_a_directive_become_attributes(browser, small_book) -> None:
+    page = browser.new_page()
+    page.goto(f"{small_book}/cliff-walking.html")
+    read = "e => [e.epsilon, e.alpha, e.seed]"
+    assert page.locator("cliff-walking").evaluate(read) == [0.2, 0.3, 123456789]
+    page.goto(f"{small_book}/clipped-surrogate.html")
+    read = "e => [e.ratio, e.advantage, e.clipRange]"
+    assert page.locator("clipped-surrogate").evaluate(read) == [0.9, -1, 0.3]
+    page.goto(f"{small_book}/gae-dial.html")
+    assert page.locator("gae-dial").evaluate("e => [e.gaeLambda, e.discount]") == [0.9, 0.95]
+    page.close()
+
+
+def test_without_javascript_the_fallback_is_read(browser, small_book) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for name in NAMES:
+        page.goto(f"{small_book}/{name}.html")
+        assert page.locator(name).inner_text().strip() == f"With JavaScript, this box shows {name}."
+    context.close()
+
+
+WRONG_TRAJECTORIES = {
+    "not an object": [1, 2],
+    "a list is missing": {"rewards": [1.0]},
+    "another length": {**make_trajectory(3, 0, 0.0), "values": [1.0]},
+    "numbers for flags": {**make_trajectory(1, 0, 0.0), "terminated": [0]},
+    "flags for numbers": {**make_trajectory(1, 0, 0.0), "rewards": [True]},
+    "not finite": {**make_trajectory(1, 0, 0.0), "rewards": [math.nan]},
+    "empty": make_trajectory(0, 0, 0.0),
+    "a name misspelt": {**make_trajectory(1, 0, 0.0), "return": [1.0]},
+}
+
+
+@pytest.mark.parametrize("reason", WRONG_TRAJECTORIES)
+def test_a_wrong_trajectory_is_refused_at_build_time(reason: str) -> None:
+    from widgets import what_is_wrong
+
+    assert what_is_wrong(WRONG_TRAJECTORIES[reason])
+    assert what_is_wrong({**make_trajectory(3, 0, 0.5), "returns": [1, 2, 3], "returns_label": "measured"}) == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_scripts_are_small_and_wait_for_no_framework(name: str) -> None:
+    text = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 15_000
+    assert "import" not in text.split("*/", 1)[1] and "http" not in text
