@@ -87,7 +87,8 @@ class MultiLayerPerceptron(nn.Module):
         """Plain copies of one seed's parameters, [W1 (in, out), b1 (out,), W2, b2, ...], on the CPU."""
         if not 0 <= seed < self.num_seeds:
             raise ValueError(f"seed {seed} does not exist, expected 0..{self.num_seeds - 1}")
-        pairs = ((layer.weight[seed], layer.bias[seed, 0]) for layer in self.layers)
+        layers = [layer for layer in self.layers if isinstance(layer, SeedLinear)]
+        pairs = ((layer.weight[seed], layer.bias[seed, 0]) for layer in layers)
         return [part.detach().cpu().clone() for pair in pairs for part in pair]
 
 

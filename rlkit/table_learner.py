@@ -89,7 +89,7 @@ class TableLearner:
         self._counts = torch.zeros(num_tables * self._cells, device=device)
         self._row = torch.arange(self._seeds, device=device)[:, None] * self._states
         self._observation = environment.reset()
-        self._action = None
+        self._action: Tensor | None = None
         self._taken = 0
 
     def action_values(self) -> Tensor:
@@ -148,7 +148,8 @@ class TableLearner:
 
     def _step_size(self, cell: Tensor) -> Tensor | float:
         """Share of its error by which each visit moves its cell, shape (K, N)."""
-        rate, power = self._config.learning_rate, self._config.learning_rate_power
+        rate: Tensor | float = self._config.learning_rate
+        power = self._config.learning_rate_power
         if self._environments == 1 and power == 0:
             return rate
         flat = cell.view(-1)

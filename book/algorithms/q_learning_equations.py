@@ -25,12 +25,12 @@ def _(random: np.random.Generator):
     d = random.random(T) < 0.2
     none = np.zeros(T, dtype=bool)
 
-    def G(t, n):
-        after = 0.0 if d[t] else (V[t] if n == 1 or t == T - 1 else G(t + 1, n - 1))
+    def n_step(t, n):
+        after = 0.0 if d[t] else (V[t] if n == 1 or t == T - 1 else n_step(t + 1, n - 1))
         return r[t] + GAMMA * after
 
     for n in (1, 3, T):
-        yield [G(t, n) for t in range(T)], prediction.n_step_return(*tensors(r, V, d, none), GAMMA, n)
+        yield [n_step(t, n) for t in range(T)], prediction.n_step_return(*tensors(r, V, d, none), GAMMA, n)
 
 
 @equation("eq-q-learning-target", latex="ead053aa0d65", function="rlkit.tabular.q_learning_target")

@@ -34,11 +34,23 @@ class Environment(Protocol):
     number of discrete actions; where actions are vectors it is 0 and ``action_size`` is their length.
     """
 
-    batch_shape: tuple[int, ...]
-    observation_shape: tuple[int, ...]
-    num_actions: int
-    action_size: int
     device: torch.device
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The batch axes."""
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Axes of one observation."""
+
+    @property
+    def num_actions(self) -> int:
+        """Number of discrete actions, or 0."""
+
+    @property
+    def action_size(self) -> int:
+        """Length of an action vector, or 0."""
 
     def reset(self) -> Tensor:
         """Start every episode anew; return the first observations, shape (*batch, *observation)."""

@@ -8,7 +8,7 @@ first observation of the next one, and the observation at the end is ``final_obs
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -101,7 +101,9 @@ class GymnasiumEnvironment:
         self.vector = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
         self.observation_shape, self.num_observations = _read_observations(name, self.vector.single_observation_space)
         self.num_actions, self.action_size = _read_actions(name, self.vector.single_action_space)
-        self._seeds: list[int] | None = np.random.SeedSequence(seed).generate_state(count).tolist()
+        self._action_shape = self.vector.single_action_space.shape or ()
+        self._first_action = int(getattr(self.vector.single_action_space, "start", 0))
+        self._seeds: list[int | None] | None = np.random.SeedSequence(seed).generate_state(count).tolist()
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         kind = torch.int64 if self.observation_shape == () else torch.float32
@@ -122,9 +124,9 @@ class GymnasiumEnvironment:
         count = math.prod(self.batch_shape)
         if self.num_actions:
             require_actions(action, self.batch_shape, self.num_actions)
-            plain = action.reshape(count).cpu().numpy() + self.vector.single_action_space.start
+            plain = action.reshape(count).cpu().numpy() + self._first_action
         else:
-            plain = action.detach().reshape(count, *self.vector.single_action_space.shape).cpu().numpy()
+            plain = action.detach().reshape(count, *self._action_shape).cpu().numpy()
         observation, reward, terminated, truncated, infos = self.vector.step(plain)
         final = np.array(observation)
         for index in np.flatnonzero(terminated | truncated):
@@ -157,7 +159,7 @@ def _read_actions(name: str, space: Space) -> tuple[int, int]:
 class _TensorVectorEnv(VectorEnv):
     """A batched tensor environment behind gymnasium's vector interface."""
 
-    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 - as gymnasium declares it
 
     def __init__(self, environment: Any) -> None:
         self.environment = environment

@@ -304,9 +304,7 @@ def small_problem(random, num_states=2, num_actions=3):
     return first / first.sum(), weights / weights.sum(dim=2, keepdim=True), rewards, logits
 
 
-@exam.add(
-    "exact_gradient", points=0.5, message="one step, two actions worth 1 and 0", hint="the worked number above"
-)
+@exam.add("exact_gradient", points=0.5, message="one step, two actions worth 1 and 0", hint="the worked number above")
 def gradient_of_a_bandit(gradient):
     one = table([[1.0], [1.0]])
     close(gradient(table(1.0), one, table([1.0, 0.0]), table([0.0, 0.0]), 0.9, 1), [[0.25, -0.25]])

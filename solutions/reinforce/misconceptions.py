@@ -55,9 +55,7 @@ def _(rewards, next_values, terminated, truncated, discount):
 )
 def _(rewards, next_values, terminated, truncated, discount):
     ended = terminated | truncated
-    return backwards(
-        rewards, discount, next_values[-1], lambda t, rest: torch.where(ended[t], next_values[t], rest)
-    )
+    return backwards(rewards, discount, next_values[-1], lambda t, rest: torch.where(ended[t], next_values[t], rest))
 
 
 @misconception("returns_to_go", name="forgets the discount", hint="What is a reward two steps ahead worth today?")
@@ -384,7 +382,9 @@ def _(first, P, r, logits, discount, horizon):
     return enumerated(first, P, r, logits, discount, horizon, weight)
 
 
-@misconception("exact_gradient", name="forgets the discount", hint="Is a reward in the last step worth its full amount?")
+@misconception(
+    "exact_gradient", name="forgets the discount", hint="Is a reward in the last step worth its full amount?"
+)
 def _(first, P, r, logits, discount, horizon):
     return enumerated(first, P, r, logits, discount, horizon, to_go(1.0))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import itertools
 import json
 import math
 import re
@@ -123,7 +124,7 @@ def test_what_the_widget_learns_in_its_own_episodes_is_that_of_rlkit(page, metho
     table, _ = replay(method, seen["transitions"], 0.5, 1.0, torch.zeros(48, 4, dtype=torch.float64))
     assert largest_difference(seen["table"], table) < TOLERANCE
     steps = seen["transitions"]
-    for (_, _, _, following, next_action, terminated), (state, action, *_) in zip(steps[:-1], steps[1:], strict=True):
+    for (_, _, _, following, next_action, terminated), (state, action, *_) in itertools.pairwise(steps):
         assert state == (36 if terminated else following)
         if method == "sarsa" and not terminated:
             assert action == next_action  # what SARSA has learned from is what it then does
@@ -283,7 +284,10 @@ def test_every_advantage_is_that_of_rlkit(page, length: int, seed: int, ends: fl
 def test_the_bars_drawn_are_the_advantages_and_the_outlines_both_ends_of_the_dial(page) -> None:
     trajectory = make_trajectory(12, 4, 0.3)
     element = dial(page, trajectory, 'gae-lambda="0.8" discount="0.9"')
-    heights = "(element, kind) => [...element.shadowRoot.querySelectorAll('.plot rect.' + kind)].map(r => +r.getAttribute('height'))"
+    heights = (
+        "(element, kind) => [...element.shadowRoot.querySelectorAll('.plot rect.' + kind)]"
+        ".map(each => +each.getAttribute('height'))"
+    )
     rewards, values, next_values, terminated, truncated = columns(trajectory)
     targets = {
         "bar": generalized_advantage_estimate(*columns(trajectory), 0.9, 0.8),

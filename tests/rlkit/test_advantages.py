@@ -56,7 +56,13 @@ def test_it_equals_stable_baselines3(gae_lambda):
     buffer = buffers.RolloutBuffer(
         num_steps, box, box, device="cpu", gae_lambda=gae_lambda, gamma=0.97, n_envs=num_environments
     )
-    for name in ("rewards", "values", "advantages", "returns", "episode_starts"):  # float32 as it comes; the formulas are compared
+    for name in (
+        "rewards",
+        "values",
+        "advantages",
+        "returns",
+        "episode_starts",
+    ):  # float32 as it comes; the formulas are compared
         setattr(buffer, name, getattr(buffer, name).astype(np.float64))
     cut = truncated & ~terminated
     starts = np.ones(num_environments)
@@ -141,9 +147,9 @@ def test_bad_input_is_named():
     rewards, values, next_values, terminated, truncated = random_steps(0)
     with pytest.raises(ValueError, match=r"shapes disagree on 'T'.*next_values \(39, 6\)"):
         generalized_advantage_estimate(rewards, values, next_values[1:], terminated, truncated, 0.9, 0.9)
-    with pytest.raises(ValueError, match="terminated has dtype torch.float64, expected torch.bool"):
+    with pytest.raises(ValueError, match=r"terminated has dtype torch\.float64, expected torch\.bool"):
         returns_to_go(rewards, next_values, terminated.double(), truncated, 0.9)
-    with pytest.raises(ValueError, match="gae_lambda is 1.5"):
+    with pytest.raises(ValueError, match=r"gae_lambda is 1\.5"):
         generalized_advantage_estimate(rewards, values, next_values, terminated, truncated, 0.9, 1.5)
     empty = [part[:0] for part in (rewards, values, next_values, terminated, truncated)]
     with pytest.raises(ValueError, match=r"expected at least one step \(an empty episode\?\)"):

@@ -58,7 +58,9 @@ def test_a_cart_that_leaves_the_track_and_a_pole_that_falls_both_terminate():
     environment = CartPole((1, 4), seed=0, step_limit=None, dtype=torch.float64)
     environment.reset()
     inside, outside = 0.2094, 0.2096  # 12 degrees are 0.20944 rad
-    environment.state = torch.tensor([[[2.41, 0, 0, 0], [2.39, 0, 0, 0], [0, 0, outside, 0], [0, 0, inside, 0]]]).double()
+    environment.state = torch.tensor(
+        [[[2.41, 0, 0, 0], [2.39, 0, 0, 0], [0, 0, outside, 0], [0, 0, inside, 0]]]
+    ).double()
     step = environment.step(torch.ones(1, 4, dtype=torch.int64))
     assert step.terminated.tolist() == [[True, False, True, False]]
     assert not step.truncated.any()

@@ -180,7 +180,7 @@ def test_an_interrupt_keeps_the_history():
 def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="num_epochs is 0"):
         PPOConfig(num_epochs=0)
-    with pytest.raises(ValueError, match="clip_range is -0.1"):
+    with pytest.raises(ValueError, match=r"clip_range is -0\.1"):
         clipped_surrogate(torch.zeros(1), torch.zeros(1), torch.zeros(1), -0.1)
     with pytest.raises(ValueError, match=r"batch axes \(4,\), expected \(seeds, environments\)"):
         train(CartPole(4, seed=0))

@@ -53,7 +53,9 @@ def test_extreme_methods_agree_with_their_names():
 EPISODES = walks(num_runs=60, num_episodes=100)
 
 
-@pytest.mark.parametrize("target", [monte_carlo_target, temporal_difference_target, n_step_target(4), lambda_target(0.8)])
+@pytest.mark.parametrize(
+    "target", [monte_carlo_target, temporal_difference_target, n_step_target(4), lambda_target(0.8)]
+)
 def test_every_method_comes_near_the_true_values(target):
     values = learn_values(EPISODES, 21, target, 0.1, 1.0)[-1]
     # The last returns count most: a value varies by about sqrt(0.1 / 2) between runs, five standard errors are 0.14.

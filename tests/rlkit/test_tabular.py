@@ -57,7 +57,7 @@ def test_targets_are_exact_in_float64_and_ignore_what_follows_an_end():
 def test_targets_refuse_bad_input():
     with pytest.raises(ValueError, match=r"shapes disagree.*next_action_values \(2, 2\)"):
         tabular.q_learning_target(torch.ones(3), NEXT, torch.zeros(3, dtype=torch.bool), 0.9)
-    with pytest.raises(ValueError, match="terminated has dtype torch.float32"):
+    with pytest.raises(ValueError, match=r"terminated has dtype torch\.float32"):
         tabular.sarsa_target(REWARD, REWARD, TERMINATED.float(), 0.9)
 
 
