@@ -106,6 +106,24 @@ class GaeDial(Widget):
         return f'<script type="application/json">{written}</script>'
 
 
+class FramePlayer(Widget):
+    """A player for a figure that is a strip of frames side by side."""
+
+    ranges: ClassVar[dict] = {"frames": (2, 100), "width": (40, 700)}
+    option_spec: ClassVar[dict] = {
+        **dict.fromkeys(ranges, directives.positive_int),
+        "figure": directives.unchanged_required,
+        "name": directives.unchanged,
+    }
+
+    def attributes(self) -> dict[str, str]:
+        """Return the name of the figure beside the numbers."""
+        given = super().attributes()
+        if "figure" not in self.options or "frames" not in given:
+            raise self.error("frame-player: give :figure: (the name of a strip of frames) and :frames: (how many)")
+        return {"figure": self.options["figure"], **given}
+
+
 NUMBERS = ("rewards", "values", "next_values")
 FLAGS = ("terminated", "truncated")
 
@@ -139,7 +157,12 @@ def what_is_wrong(trajectory: Any) -> str:
     return ""
 
 
-WIDGETS = {"cliff-walking": CliffWalking, "clipped-surrogate": ClippedSurrogate, "gae-dial": GaeDial}
+WIDGETS = {
+    "cliff-walking": CliffWalking,
+    "clipped-surrogate": ClippedSurrogate,
+    "frame-player": FramePlayer,
+    "gae-dial": GaeDial,
+}
 
 
 def keep_scripts_apart(app, config) -> None:

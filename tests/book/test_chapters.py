@@ -128,7 +128,9 @@ def test_the_points_in_the_header_are_those_of_the_assignment(chapter: Path) -> 
     name = options["assignment"]
     source = SOLUTIONS / name / f"{name}.py"
     assert source.is_file(), f"{chapter.name} names the assignment {name}, which solutions/ does not have"
-    points = sum(int(value) for value in re.findall(r"^# %%.*\bpoints=(\d+)", source.read_text(encoding="utf-8"), re.M))
+    points = sum(
+        float(value) for value in re.findall(r"^# %%.*\bpoints=([\d.]+)", source.read_text(encoding="utf-8"), re.M)
+    )
     assert int(options["points"]) == points, f"{chapter.name} says {options['points']} points, {name}.py has {points}"
     assert f"{{assignment}}`{name}`" in text_of(chapter), f"{chapter.name} does not end with a link to its exercises"
 

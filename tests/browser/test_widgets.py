@@ -1,4 +1,4 @@
-"""The widgets of chapters 4 and 7 compute what rlkit computes, and can be used without a mouse and on a phone."""
+"""The widgets of chapters 4 to 7 compute what rlkit computes, and can be used without a mouse and on a phone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.browser.test_pages import AXE
 pytestmark = pytest.mark.browser
 
 STATIC = ROOT / "book" / "_static"
-NAMES = ("cliff-walking", "clipped-surrogate", "gae-dial")
+NAMES = ("cliff-walking", "clipped-surrogate", "frame-player", "gae-dial")
 TOLERANCE = 1e-10
 
 
@@ -327,6 +327,48 @@ def test_the_trajectory_may_stand_in_an_attribute(page) -> None:
     assert len(element.evaluate("element => element.advantages")) == 5
 
 
+# The player of films ----------------------------------------------------------------------------------------------
+
+STRIP = """<figure id="fig-strip"><svg viewBox="0 0 400 50" role="img" width="400">
+<rect id="a" x="0" y="0" width="100" height="50"></rect><rect x="100" width="100" height="50"></rect></svg></figure>"""
+
+
+def player(page):
+    """Put a player of a strip with four frames into the page."""
+    page.set_content(f'<!doctype html><body>{STRIP}<frame-player figure="fig-strip" frames="4"><p>x</p></frame-player>')
+    page.add_script_tag(path=STATIC / "frame-player.js")
+    return page.locator("frame-player")
+
+
+def test_the_player_shows_one_frame_at_a_time_and_nothing_moves_before_it_is_asked(page) -> None:
+    element = player(page)
+    offset = (
+        "e => e.strip.getBoundingClientRect().left - e.shadowRoot.querySelector('.window').getBoundingClientRect().left"
+    )
+    size = "e => [e.shadowRoot.querySelector('.window'), e.strip].map(n => n.getBoundingClientRect().width)"
+    window, strip = element.evaluate(size)
+    assert strip == pytest.approx(4 * window)
+    page.wait_for_timeout(800)
+    assert element.evaluate("e => e.frame") == 1
+    for frame in (3, 1, 4):
+        page.get_by_label("frame").fill(str(frame))
+        assert element.evaluate(offset) == pytest.approx(-(frame - 1) * window, abs=0.01)
+        assert element.locator("output").inner_text() == f"{frame} of 4"
+
+
+def test_the_player_plays_to_the_end_and_can_be_paused(page) -> None:
+    element = player(page)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").click()
+    paused = element.evaluate("e => e.frame")
+    page.wait_for_timeout(800)
+    assert element.evaluate("e => e.frame") == paused < 4
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Play").wait_for()  # it stops by itself
+    assert element.evaluate("e => e.frame") == 4
+    assert page.locator("figure svg").count() == 1  # the strip itself stays where it was
+
+
 # In a page of the book ------------------------------------------------------------------------------------------------
 
 CONFIGURATION = """
@@ -345,6 +387,7 @@ language = "en"
 FENCES = {
     "cliff-walking": ":epsilon: 0.2\n:alpha: 0.3\n:seed: 123456789",
     "clipped-surrogate": ":ratio: 0.9\n:advantage: -1\n:clip-range: 0.3",
+    "frame-player": ":figure: fig-strip\n:frames: 4",
     "gae-dial": ":file: trajectory.json\n:gae-lambda: 0.9\n:discount: 0.95",
     "gridworld-planner": ":map: ..G|S.P\n:discount: 0.5",
 }
@@ -363,6 +406,7 @@ def small_book(tmp_path_factory) -> Iterator[str]:
     (folder / "conf.py").write_text(CONFIGURATION.format(**settings), encoding="utf-8")
     (folder / "trajectory.json").write_text(json.dumps(make_trajectory(24, 8, 0.1)), encoding="utf-8")
     pages = {name: f"# A page\n\n## With {name}\n\n{directive(name, options)}" for name, options in FENCES.items()}
+    pages["frame-player"] += f"\n```{{raw}} html\n{STRIP.replace('<svg', '<svg aria-label=strip')}\n```\n"
     pages["index"] = f"# Index\n\n## Contents\n\n```{{toctree}}\n{chr(10).join(FENCES)}\n```\n"
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
@@ -399,6 +443,7 @@ def test_in_a_page_a_widget_is_accessible_and_fits_a_phone(browser, small_book, 
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         wider = page.locator(name).evaluate(
             "e => [...e.shadowRoot.querySelectorAll('svg, button, label, p, li')]"
+            ".filter(n => !n.closest('.window'))"
             ".filter(n => n.getBoundingClientRect().right > e.getBoundingClientRect().right).map(n => n.outerHTML)"
         )
         assert not wider, (width, wider)
