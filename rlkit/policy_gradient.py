@@ -23,6 +23,7 @@ from rlkit.dynamic_programming import advantages, evaluate_policy, occupancy
 from rlkit.environments.table import TableEnvironment
 from rlkit.exploration import sample
 from rlkit.mdp import FiniteMDP
+from rlkit.reinforce import leave_one_out_baseline
 from rlkit.seeding import make_generator
 
 
@@ -58,7 +59,7 @@ def sample_policy_gradients(
     num_episodes: int,
     num_steps: int,
     seed: int,
-    baseline: Tensor | None = None,
+    baseline: Tensor | str | None = None,
     keep_discount_factor: bool = True,
 ) -> Tensor:
     r"""Independent Monte Carlo estimates of the gradient from N episodes each.
@@ -74,8 +75,9 @@ def sample_policy_gradients(
     num_steps : int
         Episodes are cut after so many steps; what they would still earn is missing.
     seed : int
-    baseline : Tensor, shape (S,), optional
-        :math:`b`; 0 if left out.
+    baseline : Tensor, shape (S,), or "leave_one_out", optional
+        :math:`b`; 0 if left out. The second subtracts from each return the mean return-to-go of the other N - 1
+        episodes at the same step.
     keep_discount_factor : bool
         Whether :math:`\gamma^t` is there.
 
@@ -98,7 +100,13 @@ def sample_policy_gradients(
             break
     states, actions, rewards, terminated, counted = (torch.stack(column) for column in zip(*rows, strict=True))
     returns = returns_to_go(rewards, torch.zeros_like(rewards), terminated, torch.zeros_like(terminated), mdp.discount)
-    weights = (returns if baseline is None else returns - baseline[states]) * counted
+    if isinstance(baseline, Tensor):
+        returns = returns - baseline[states]
+    elif baseline == "leave_one_out":
+        returns = returns - leave_one_out_baseline(returns, counted)
+    elif baseline is not None:
+        raise ValueError(f"baseline is {baseline!r}, expected a tensor of shape (S,), 'leave_one_out' or None")
+    weights = returns * counted
     if keep_discount_factor:
         time = torch.arange(len(weights), dtype=weights.dtype, device=weights.device)
         weights = weights * (mdp.discount**time)[:, None, None]

@@ -329,7 +329,7 @@ def test_the_trajectory_may_stand_in_an_attribute(page) -> None:
 
 # The player of films ----------------------------------------------------------------------------------------------
 
-STRIP = """<figure id="fig-strip"><svg viewBox="0 0 400 50" role="img" width="400">
+STRIP = """<figure id="fig-strip"><svg viewBox="0 0 400 50" role="img" width="300">
 <rect id="a" x="0" y="0" width="100" height="50"></rect><rect x="100" width="100" height="50"></rect></svg></figure>"""
 
 
