@@ -1,6 +1,6 @@
 /* <clipped-surrogate ratio="1.3" advantage="1" clip-range="0.2">
-   The clipped objective of one step of PPO against the probability ratio r, and whether its gradient is on:
-   min(r A, clip(r, 1 - epsilon, 1 + epsilon) A), as rlkit.ppo.clipped_surrogate.
+   The clipped objective of one step of PPO against the probability ratio w, and whether its gradient is on:
+   min(w A, clip(w, 1 - epsilon, 1 + epsilon) A), as rlkit.ppo.clipped_surrogate.
    tests/browser compares value and gradient with rlkit. No dependency, no network. */
 (() => {
   const WIDEST = 2, HIGHEST = 3, HEIGHT = 280, LEFT = 42, RIGHT = 10, TOP = 10, BOTTOM = 44;
@@ -49,7 +49,7 @@
       const good = advantage > 0, slope = sign(advantage), above = ratio > 1 + clipRange, below = ratio < 1 - clipRange;
       const start = `${value} The advantage is ${good ? "positive" : "negative"} and the ratio is`;
       if (good ? above : below) return `${start} already ${good ? `above ${high}` : `below ${low}`}: the gradient is zero. This step asks for no further change.`;
-      if (good ? below : above) return `${start} ${good ? `below ${low}` : `above ${high}`}, the wrong way: the minimum takes r A, which is not clipped. `
+      if (good ? below : above) return `${start} ${good ? `below ${low}` : `above ${high}`}, the wrong way: the minimum takes w A, which is not clipped. `
         + `The gradient is ${slope} and pulls the ratio back ${good ? "up" : "down"}.`;
       return `${start} between ${low} and ${high}: nothing is clipped. The gradient is ${slope} and makes the action ${good ? "more" : "less"} likely.`;
     }
@@ -61,9 +61,9 @@
       const slider = (name, label, min, max, step) =>
         `<label>${label} <input type="range" name="${name}" min="${min}" max="${max}" step="${step}" value="${this[name]}"><output></output></label>`;
       this.attachShadow({ mode: "open" }).innerHTML = `<style>${STYLE}</style>
-        <div class="row">${slider("ratio", "ratio r", 0, WIDEST, 0.01)}${slider("advantage", "advantage A", -1.5, 1.5, 0.1)}${slider("clipRange", "clip range ε", 0, 0.5, 0.05)}</div>
+        <div class="row">${slider("ratio", "ratio w", 0, WIDEST, 0.01)}${slider("advantage", "advantage A", -1.5, 1.5, 0.1)}${slider("clipRange", "clip range ε", 0, 0.5, 0.05)}</div>
         <svg class="plot" role="img" height="${HEIGHT}"></svg>
-        <ul class="key">${key("objective on", "objective, gradient on")}${key("objective off", "objective, gradient zero")}${key("unclipped", "r A")}</ul>
+        <ul class="key">${key("objective on", "objective, gradient on")}${key("objective off", "objective, gradient zero")}${key("unclipped", "w A")}</ul>
         <p class="status" role="status" aria-live="polite"></p>
         <p class="help">Move the sliders, or press on the picture to set the ratio. The shaded band is 1 − ε to 1 + ε.</p>`;
       this.$ = selector => this.shadowRoot.querySelector(selector);
@@ -98,7 +98,7 @@
         + line("axis", x(0), TOP, x(0), bottom) + line("axis", x(0), y(0), x(WIDEST), y(0))
         + ratios.map(r => line("axis", x(r), bottom - 4, x(r), bottom) + text(r, x(r), bottom + 16, "middle")).join("")
         + values.map(v => line("axis", x(0) - 4, y(v), x(0), y(v)) + text(String(v).replace("-", "−"), x(0) - 8, y(v) + 5, "end")).join("")
-        + text("probability ratio r", x(WIDEST / 2), bottom + 36, "middle")
+        + text("probability ratio w", x(WIDEST / 2), bottom + 36, "middle")
         + line("unclipped", x(0), y(0), x(WIDEST), y(WIDEST * advantage))
         + piece(0, low) + piece(low, high) + piece(high, WIDEST)
         + line("guide", x(this.ratio), y(this.value), x(this.ratio), bottom)

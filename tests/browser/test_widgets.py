@@ -214,16 +214,16 @@ def test_value_and_gradient_are_those_of_rlkit(page) -> None:
     [
         (1.3, 1.0, "The advantage is positive and the ratio is already above 1.20: the gradient is zero."),
         (1.1, 1.0, "between 0.80 and 1.20: nothing is clipped. The gradient is 1.00 and makes the action more likely."),
-        (0.5, 1.0, "below 0.80, the wrong way: the minimum takes r A, which is not clipped. The gradient is 1.00"),
+        (0.5, 1.0, "below 0.80, the wrong way: the minimum takes w A, which is not clipped. The gradient is 1.00"),
         (0.5, -1.0, "The advantage is negative and the ratio is already below 0.80: the gradient is zero."),
         (1.0, -0.5, "nothing is clipped. The gradient is −0.50 and makes the action less likely."),
-        (1.5, -1.0, "above 1.20, the wrong way: the minimum takes r A, which is not clipped. The gradient is −1.00"),
+        (1.5, -1.0, "above 1.20, the wrong way: the minimum takes w A, which is not clipped. The gradient is −1.00"),
         (1.5, 0.0, "The advantage is zero: the gradient is zero"),
     ],
 )
 def test_the_sentence_says_whether_the_gradient_is_on(page, ratio: float, advantage: float, words: str) -> None:
     element = widget(page, "<clipped-surrogate></clipped-surrogate>")
-    page.get_by_label("ratio r").fill(str(ratio))
+    page.get_by_label("ratio w").fill(str(ratio))
     page.get_by_label("advantage A").fill(str(advantage))
     assert words in status(element)
     assert element.evaluate("element => [element.ratio, element.advantage]") == [ratio, advantage]
@@ -236,13 +236,13 @@ def test_the_sentence_says_whether_the_gradient_is_on(page, ratio: float, advant
 def test_the_ratio_can_be_set_by_keyboard_and_on_the_picture(page) -> None:
     element = widget(page, '<clipped-surrogate ratio="1.2" advantage="1" clip-range="0.2"></clipped-surrogate>')
     assert "nothing is clipped" in status(element)  # on the bound the gradient is still on, as in torch
-    page.get_by_label("ratio r").focus()
+    page.get_by_label("ratio w").focus()
     page.keyboard.press("ArrowRight")
     assert "already above 1.20" in status(element)
     box = element.locator(".plot").bounding_box()
     page.mouse.click(box["x"] + 42 + (box["width"] - 52) / 4, box["y"] + 100)
     assert element.evaluate("element => element.ratio") == pytest.approx(0.5, abs=0.02)
-    assert page.get_by_label("ratio r").input_value() == str(element.evaluate("element => element.ratio"))
+    assert page.get_by_label("ratio w").input_value() == str(element.evaluate("element => element.ratio"))
 
 
 # The dial ---------------------------------------------------------------------------------------------------------
