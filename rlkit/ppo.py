@@ -168,9 +168,8 @@ def train(
     """
     device, generator = environment.device, make_generator(config.seed, "network")
     policy = make_policy(environment, config.hidden_sizes, generator)
-    critic = MultiLayerPerceptron(
-        environment.batch_shape[0], [num_inputs(environment), *config.hidden_sizes, 1], generator
-    ).to(device)
+    sizes = [num_inputs(environment), *config.hidden_sizes, 1]
+    critic = MultiLayerPerceptron(environment.batch_shape[0], sizes, generator).to(device)
     parameters = [*policy.parameters(), *critic.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=config.learning_rate, eps=1e-5, fused=True)
     choices = make_generator(config.seed, "actions", device)

@@ -49,9 +49,9 @@ def test_losses_and_gradients_equal_stable_baselines3s_formula_and_a_loop():
         assert torch.allclose(one, other, atol=1e-12)
     total = 0.0
     for i in range(len(new)):
-        r, a = float(ratio[i]), float(advantages[i])
-        total += -min(r * a, max(0.8, min(1.2, r)) * a) + 0.5 * float(values[i] - targets[i]) ** 2
-        total -= 0.01 * float(entropy[i])
+        r, a = ratio[i].item(), advantages[i].item()
+        total += -min(r * a, max(0.8, min(1.2, r)) * a) + 0.5 * (values[i] - targets[i]).item() ** 2
+        total -= 0.01 * entropy[i].item()
     assert ours.item() == pytest.approx(total / len(new), abs=1e-9)
 
 

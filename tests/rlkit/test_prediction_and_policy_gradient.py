@@ -72,7 +72,7 @@ def test_the_policy_gradient_theorem_is_the_derivative_of_the_objective():
 
 
 def test_the_estimators_mean_is_the_exact_gradient_within_its_interval():
-    """Each of the components within 4.5 standard errors: 180 numbers, chance of failure below 1 in 800; the seed is fixed."""
+    """Each component within 4.5 standard errors: 180 numbers, chance of failure below 1 in 800; the seed is fixed."""
     mdp = mdp_from_gymnasium("FrozenLake-v1", 0.95)
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(mdp.num_states, 4, generator=generator, dtype=torch.float64) / 2
