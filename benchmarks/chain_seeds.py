@@ -1,0 +1,146 @@
+"""*Chain* from the supervised base on: DPO, GRPO and RLHF over several seeds, each with a base of its own."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from evidence import write_record
+from tqdm import tqdm
+
+from rlkit import dpo, grpo, reward_model, rlhf
+from rlkit.lm import chain
+from rlkit.lm.evaluation import accuracy, num_correct, pass_at_k
+from rlkit.lm.make_shipped import make_chain_base
+from rlkit.lm.preferences import sample_pairs
+from rlkit.seeding import make_generator
+
+FIRST_SEED = 100  # settings were tuned on seeds 0 to 3
+NUM_TEST_PROMPTS = 1_000
+HELD_OUT = 0.15
+SOURCES = ["rlkit/dpo.py", "rlkit/grpo.py", "rlkit/group_objective.py", "rlkit/reward_model.py", "rlkit/rlhf.py",
+           "rlkit/lm/chain.py", "rlkit/lm/evaluation.py", "rlkit/lm/make_shipped.py", "rlkit/lm/preferences.py",
+           "rlkit/lm/sampling.py", "rlkit/lm/scoring.py", "rlkit/lm/supervised.py", "rlkit/lm/tokens.py",
+           "benchmarks/chain_seeds.py"]  # fmt: skip
+PACKAGES = ["torch", "transformers", "tokenizers", "numpy"]
+Model = Any
+
+
+def judge(model: Model, tokenizer: Any) -> dict[str, float]:
+    """Mean reward on test prompts, greedy and sampled."""
+    prompts = chain.prompts(NUM_TEST_PROMPTS, make_generator(0, "test"), "test")
+    limit, generator = chain.MAX_NEW_TOKENS, make_generator(0, "test samples")
+    return {
+        "greedy": accuracy(model, tokenizer, chain.reward, prompts, limit),
+        "sampled": accuracy(model, tokenizer, chain.reward, prompts, limit, generator),
+    }
+
+
+def run_seed(seed: int, tick: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+    """Every method from the base of one seed: how well it ends, its curves, its CPU seconds."""
+    found: dict[str, dict[str, Any]] = {}
+    began = time.process_time()
+    base, tokenizer = make_chain_base(seed)
+    seconds = time.process_time() - began
+    prompts = chain.prompts(200, make_generator(0, "test"), "test")
+    right = num_correct(base, tokenizer, chain.reward, prompts, 16, chain.MAX_NEW_TOKENS, make_generator(seed, "pass"))
+    found["base"] = {
+        "seconds": seconds, **judge(base, tokenizer), "pass_at_8": pass_at_k(right, 16, 8).mean().item(),
+    }  # fmt: skip
+    tick("base")
+
+    def record(name: str, train: Callable[[Model], Any], **extra: Any) -> None:
+        model = copy.deepcopy(base)
+        began = time.process_time()
+        result = train(model)
+        seconds = time.process_time() - began
+        curves = {key: [round(x, 4) for x in values.tolist()] for key, values in result.history.items()}
+        found[name] = {"seconds": seconds, "ended": result.ended, **judge(model, tokenizer), "curves": curves, **extra}
+        tick(name)
+
+    began = time.process_time()
+    pairs = sample_pairs(base, tokenizer, chain.prompts, chain.reward, seed=seed)
+    pair_seconds = time.process_time() - began
+    for name, settings in (
+        ("dpo", {}),
+        ("dpo-supervised", {"supervised_coefficient": 0.2}),
+        ("dpo-beta-2", {"beta": 2.0}),
+    ):
+        config = dpo.DPOConfig(seed=seed, **settings)
+        record(
+            name,
+            lambda model, c=config: dpo.train(model, tokenizer, pairs, c),
+            pairs=len(pairs),
+            pair_seconds=pair_seconds,
+        )
+    record("grpo", lambda model: grpo.train(model, tokenizer, chain.prompts, chain.reward, grpo.GRPOConfig(seed=seed)))
+
+    cut = round(len(pairs) * (1 - HELD_OUT))
+    learned = reward_model.train(base, tokenizer, pairs[:cut], reward_model.RewardModelConfig(seed=seed)).reward_model
+    extra = preference_accuracies(learned, pairs[cut:])
+    config = rlhf.RLHFConfig(seed=seed)
+    for name, reward, more in (("rlhf-reward-model", learned, extra), ("rlhf-verifier", chain.reward, {})):
+
+        def train(model: Model, reward: Any = reward) -> Any:
+            return rlhf.train(model, tokenizer, chain.prompts, reward, config, watch=chain.reward)
+
+        record(name, train, **more)
+    return found
+
+
+def preference_accuracies(learned: reward_model.RewardModel, pairs: list[tuple[str, str, str]]) -> dict[str, float]:
+    """Accuracy of a reward model on pairs, on those of equal length, and of length alone."""
+
+    def scores(column: int, some: list[tuple[str, str, str]]) -> torch.Tensor:
+        return torch.tensor(learned([pair[0] for pair in some], [pair[column] for pair in some]))
+
+    def lengths(column: int) -> torch.Tensor:
+        return torch.tensor([float(len(pair[column])) for pair in pairs])
+
+    same = [pair for pair in pairs if len(pair[1]) == len(pair[2])]
+    measure = reward_model.preference_accuracy
+    return {
+        "accuracy": measure(scores(1, pairs), scores(2, pairs)).item(),
+        "accuracy_same_length": measure(scores(1, same), scores(2, same)).item() if same else float("nan"),
+        "num_same_length": len(same),
+        "accuracy_of_length": measure(lengths(1), lengths(2)).item(),
+    }
+
+
+def measure(num_seeds: int) -> dict[int, dict[str, dict[str, Any]]]:
+    """Run all seeds, with a progress bar."""
+    with tqdm(total=7 * num_seeds, desc="Chain", unit="run") as bar:
+
+        def tick(name: str) -> None:
+            bar.set_postfix_str(name)
+            bar.update()
+
+        return {seed: run_seed(seed, tick) for seed in range(FIRST_SEED, FIRST_SEED + num_seeds)}
+
+
+def show(found: dict[int, dict[str, dict[str, Any]]]) -> None:
+    """Print one line a method."""
+    for name in next(iter(found.values())):
+        runs = [seed[name] for seed in found.values()]
+        greedy, sampled, seconds = (
+            statistics.mean(run[key] for run in runs) for key in ("greedy", "sampled", "seconds")
+        )
+        print(f"  {name:20s} greedy {greedy:.3f}  sampled {sampled:.3f}  {seconds:6.1f} CPU s a seed")
+
+
+def write(found: dict[int, dict[str, dict[str, Any]]]) -> None:
+    """Write one record a method."""
+    for name in next(iter(found.values())):
+        runs = {str(seed): parts[name] for seed, parts in found.items()}
+        mean = {key: statistics.mean(run[key] for run in runs.values()) for key in ("greedy", "sampled", "seconds")}
+        write_record(
+            name=f"chain-{name}",
+            claim=f"Chain, {name}: right on {mean['greedy']:.3f} of the test prompts greedily and on "
+            f"{mean['sampled']:.3f} sampled, in {mean['seconds']:.3g} CPU seconds a seed (means of {len(runs)} seeds).",
+            value=mean["greedy"], unit="share right, greedy", sources=SOURCES, packages=PACKAGES, seeds=len(runs),
+            mean=mean, runs=runs,
+        )  # fmt: skip

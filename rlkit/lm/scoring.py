@@ -1,0 +1,99 @@
+"""Log-probabilities that a model gives to completions, with gradients, in one pass over prompt and completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from rlkit.lm.tokens import token_entropies, token_log_probabilities
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Scores(NamedTuple):
+    """Per token of the completions, (B, T); what the mask leaves out is 0, and so are entropies not asked for."""
+
+    log_probabilities: Tensor
+    entropies: Tensor
+
+
+def score(
+    model: PreTrainedModel,
+    prompts: Tensor,
+    prompt_mask: Tensor,
+    completions: Tensor,
+    mask: Tensor,
+    temperature: float = 1.0,
+    entropy: bool = False,
+    chunk: int | None = None,
+) -> Scores:
+    """Score completions token by token.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    prompts, prompt_mask : LongTensor and BoolTensor, shape (B, P)
+        Left-padded.
+    completions, mask : LongTensor and BoolTensor, shape (B, T)
+    temperature : float
+        That of the policy; logits are divided by it.
+    entropy : bool
+        Also return each token's entropy, without gradient.
+    chunk : int, optional
+        Positions whose logits are held at once. They are then computed a second time in the backward pass, which
+        saves memory where a vocabulary has a hundred thousand tokens: T x V numbers a sequence, thrice.
+    """
+    ids = torch.cat([prompts, completions], dim=1)
+    attention = torch.cat([prompt_mask, mask], dim=1)
+    length = completions.shape[1]
+    # Positions count real tokens, so that left padding changes nothing.
+    positions = (attention.long().cumsum(1) - 1).clamp_min(0)
+    # Without padding before a real token the causal mask suffices, and attention is faster.
+    needed = attention.long() if not bool(prompt_mask.all()) else None
+    if chunk is None:
+        logits = model(
+            input_ids=ids, attention_mask=needed, position_ids=positions, use_cache=False, logits_to_keep=length + 1
+        ).logits
+        values, entropies = _from_logits(logits / temperature, ids[:, -length - 1 :], entropy)
+    else:
+        _require_plain_head(model)
+        hidden = model.base_model(
+            input_ids=ids, attention_mask=needed, position_ids=positions, use_cache=False
+        ).last_hidden_state[:, -length - 1 :]
+        parts = []
+        for start in range(0, length, chunk):
+            stop = min(start + chunk, length)
+            targets = ids[:, ids.shape[1] - length - 1 + start :][:, : stop - start + 1]
+            parts.append(
+                checkpoint(
+                    _chunk, model, hidden[:, start : stop + 1], targets, temperature, entropy, use_reentrant=False
+                )
+            )
+        values = torch.cat([part[0] for part in parts], dim=1)
+        entropies = torch.cat([part[1] for part in parts], dim=1)
+    return Scores(values.masked_fill(~mask, 0.0), entropies.masked_fill(~mask, 0.0))
+
+
+def _chunk(
+    model: PreTrainedModel, hidden: Tensor, targets: Tensor, temperature: float, entropy: bool
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities from hidden states; run twice, forwards and again in the backward pass."""
+    return _from_logits(model.get_output_embeddings()(hidden) / temperature, targets, entropy)
+
+
+def _from_logits(logits: Tensor, ids: Tensor, entropy: bool) -> tuple[Tensor, Tensor]:
+    """Shift, gather, and entropies where wanted."""
+    values = token_log_probabilities(logits, ids)
+    with torch.no_grad():
+        return values, token_entropies(logits[:, :-1]) if entropy else torch.zeros_like(values)
+
+
+def _require_plain_head(model: PreTrainedModel) -> None:
+    """Chunks apply the output layer themselves, which is wrong for models that change its result."""
+    for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(model.config, name, None):
+            raise ValueError(f"the model scales its logits ({name}), which chunks leave out; call with chunk=None")
