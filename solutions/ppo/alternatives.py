@@ -109,9 +109,10 @@ def two_seeds_and_more(seed, num_iterations):
 
 
 @alternative("train_cartpole")
-def by_hand(seed, num_iterations):
-    """No training at all: what counts is that the network balances. Push to the side to which the pole is falling."""
-    lean = np.array([[0.1], [0.3], [1.0], [0.5]])
-    first = np.concatenate([lean, -lean], axis=1)
-    difference = np.array([[-1.0, 1.0], [1.0, -1.0]])
-    return [first, np.zeros(2), np.eye(2), np.zeros(2), difference, np.zeros(2)]
+def the_second_of_two(seed, num_iterations):
+    """Two agents in one call, of which the second is handed in."""
+    from rlkit.environments import CartPole
+    from rlkit.ppo import PPOConfig, train
+
+    result = train(CartPole((2, 32), seed=seed), PPOConfig(seed=seed, num_iterations=num_iterations, stop_at=475.0))
+    return result.policy.export(1)

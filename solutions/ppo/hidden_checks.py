@@ -141,6 +141,8 @@ def random_explained(explained):
 @exam.add("train_cartpole", points=2, message="another seed: the network balances for 475 of 500 steps on average", seconds=120,
           hint="up to three seeds were tried")  # fmt: skip
 def balances_again(train):
-    best = PUBLIC.best_of(train, exam.random())
+    random = exam.random()
+    PUBLIC.require_training(train, random)
+    best = PUBLIC.best_of(train, random)
     if best < 475:
         raise Failed(f"expected a mean of at least 475 steps, got {best:.0f}")

@@ -335,3 +335,15 @@ def _(seed, num_iterations):
 @misconception("train_cartpole", name="stops after a few iterations", hint="Who decides how long the training lasts?")
 def _(seed, num_iterations):
     return trained(seed, 1).policy.export(0)
+
+
+@misconception(
+    "train_cartpole",
+    name="a controller written by hand",
+    hint="It balances, but it did not learn: the network was to come from training with your functions.",
+)
+def _(seed, num_iterations):
+    lean = torch.tensor([[0.1], [0.3], [1.0], [0.5]], dtype=torch.float64)
+    none = torch.zeros(2, dtype=torch.float64)
+    difference = torch.tensor([[-1.0, 1.0], [1.0, -1.0]], dtype=torch.float64)
+    return [torch.cat([lean, -lean], dim=1), none, torch.eye(2, dtype=torch.float64), none, difference, none]

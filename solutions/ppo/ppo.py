@@ -229,7 +229,8 @@ check("explained_variance", explained_variance, hidden=True)
 # [W1, b1, W2, b2, W3, b3].
 #
 # The check plays 40 episodes with the returned network, in its own float64 simulation of the pole, always taking the
-# action with the larger output, and asks for a mean of at least 475 steps of the possible 500. Training is random: up
+# action with the larger output, and asks for a mean of at least 475 steps of the possible 500. It also looks at runs of
+# two iterations, whose networks must differ from seed to seed and not all balance yet. Training is random: up
 # to three seeds are tried, with 200 iterations. One takes about 5 seconds.
 #
 # <details><summary>Hint 1</summary>Your functions have the names and arguments that `train` expects.</details>
