@@ -183,7 +183,7 @@ def train(
     everything = torch.arange(count, device=model.device)
     with torch.no_grad():
         reference = torch.cat([log_probabilities(rows) for rows in everything.split(256)], dim=1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.0, fused=True)
     shuffling = make_generator(config.seed, "minibatches")
     batches = [
         rows.to(model.device)

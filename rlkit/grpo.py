@@ -44,7 +44,7 @@ class GRPOConfig:
     the loss's mean.
     """
 
-    num_steps: int = 24
+    num_steps: int = 36
     prompts_per_step: int = 16
     group_size: int = 16
     max_new_tokens: int = 13
@@ -115,7 +115,7 @@ def train(
     progress : bool
     """
     reference = copy.deepcopy(model).eval().requires_grad_(False) if config.kl_coefficient else None
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.0, fused=True)
     generators = {
         "prompts": make_generator(config.seed, "prompts"),
         "sampling": make_generator(config.seed, "sampling", model.device),

@@ -12,7 +12,7 @@ from rlkit.lm.checkpoints import stop_tokens
 from rlkit.lm.tokens import left_pad
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 LOOK = 8  # tokens between two looks at whether every completion has ended: a look makes a GPU wait
 
@@ -114,19 +114,11 @@ def continue_from(
     model.eval()
     cache, stops = DynamicCache(config=model.config), torch.tensor(list(stop_ids), device=prompts.device)
     padded = not bool(prompt_mask.all())
-    positions = (prompt_mask.long().cumsum(1) - 1).clamp_min(0)
-    inputs, attention = prompts, prompt_mask.long() if padded else None
+    logits, positions = read_prompts(model, prompts, prompt_mask, cache)
+    attention = prompt_mask.long() if padded else None
     alive = torch.ones(len(prompts), dtype=torch.bool, device=prompts.device)
     columns: list[tuple[Tensor, Tensor, Tensor]] = []
     for number in range(max_new_tokens):
-        logits = model(
-            input_ids=inputs,
-            attention_mask=attention,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
         log_probabilities = (logits.float() / (temperature or 1.0)).log_softmax(-1)
         if temperature == 0:
             chosen = log_probabilities.argmax(-1)
@@ -138,13 +130,51 @@ def continue_from(
         alive = alive & ~torch.isin(chosen, stops)
         if number % LOOK == LOOK - 1 and not alive.any():
             break
-        inputs, positions = chosen[:, None], positions[:, -1:] + 1
+        if number == max_new_tokens - 1:
+            break
+        positions = positions + 1
         if attention is not None:
             attention = torch.cat([attention, torch.ones_like(chosen[:, None])], dim=1)
+        logits = model(
+            input_ids=chosen[:, None],
+            attention_mask=attention,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).logits[:, -1]
     model.train(was_training)
     ids, mask, scores = (torch.stack(column, dim=1) for column in zip(*columns, strict=True))
     used = int(mask.any(0).sum())  # looks are rare, so the last columns may be padding only
     return Completions(prompts, prompt_mask, ids[:, :used], mask[:, :used], scores[:, :used], ~alive)
+
+
+def read_prompts(
+    model: PreTrainedModel, prompts: Tensor, prompt_mask: Tensor, cache: DynamicCache
+) -> tuple[Tensor, Tensor]:
+    """Fill a cache with left-padded prompts, reading each distinct one once.
+
+    In a group of eight answers the prompt is then an eighth of the work; its keys and values are copied to the rows.
+
+    Returns
+    -------
+    logits : Tensor, shape (B, V)
+        For the first token of each completion.
+    positions : LongTensor, shape (B, 1)
+        Of each prompt's last token, counting real tokens.
+    """
+    rows, group = torch.cat([prompts, prompt_mask.long()], dim=1).unique(dim=0, return_inverse=True)
+    distinct, mask = rows.chunk(2, dim=1)
+    positions = (mask.cumsum(1) - 1).clamp_min(0)
+    logits = model(
+        input_ids=distinct,
+        attention_mask=None if bool(prompt_mask.all()) else mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    ).logits[:, -1]
+    cache.batch_select_indices(group)
+    return logits[group], positions[group, -1:]
 
 
 def _require_room(model: PreTrainedModel, prompts: Sequence[str], mask: Tensor, max_new_tokens: int) -> None:

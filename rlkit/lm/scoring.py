@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from rlkit.lm.sampling import read_prompts
 from rlkit.lm.tokens import token_entropies, token_log_probabilities
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def score(
     positions = (attention.long().cumsum(1) - 1).clamp_min(0)
     # Without padding before a real token the causal mask suffices, and attention is faster.
     needed = attention.long() if not bool(prompt_mask.all()) else None
-    if chunk is None:
+    shared = len(torch.cat([prompts, prompt_mask.long()], dim=1).unique(dim=0)) < len(prompts)
+    if chunk is None and shared and not getattr(model.base_model, "gradient_checkpointing", False):
+        logits = _with_shared_prompts(model, prompts, prompt_mask, completions, positions, needed)
+        values, entropies = _from_logits(logits / temperature, ids[:, -length - 1 :], entropy)
+    elif chunk is None:
         logits = model(
             input_ids=ids, attention_mask=needed, position_ids=positions, use_cache=False, logits_to_keep=length + 1
         ).logits
@@ -76,6 +81,29 @@ def score(
         values = torch.cat([part[0] for part in parts], dim=1)
         entropies = torch.cat([part[1] for part in parts], dim=1)
     return Scores(values.masked_fill(~mask, 0.0), entropies.masked_fill(~mask, 0.0))
+
+
+def _with_shared_prompts(
+    model: PreTrainedModel,
+    prompts: Tensor,
+    prompt_mask: Tensor,
+    completions: Tensor,
+    positions: Tensor,
+    attention: Tensor | None,
+) -> Tensor:
+    """Logits for the completions, (B, T + 1, V), with each distinct prompt read once, gradient included."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=model.config)
+    first, _ = read_prompts(model, prompts, prompt_mask, cache)
+    rest = model(
+        input_ids=completions,
+        attention_mask=attention,
+        position_ids=positions[:, prompts.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
+    ).logits
+    return torch.cat([first[:, None], rest], dim=1)
 
 
 def _chunk(

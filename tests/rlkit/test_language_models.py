@@ -97,6 +97,24 @@ def test_padding_changes_no_score_and_chunks_change_nothing(shipped):
         assert torch.allclose(parts.entropies, together.entropies, atol=1e-6)
 
 
+@pytest.mark.parametrize("prompts", [["77941=", "12345="], ["77941=", "1="]])
+def test_prompts_that_are_shared_are_read_once_with_the_same_scores_and_gradients(shipped, prompts):
+    """Rows of two groups, mixed; beside each row scored alone."""
+    model, tokenizer = shipped
+    rows = [prompts[i] for i in (0, 1, 0, 0, 1)]
+    inputs = (*encode_prompts(tokenizer, rows), *encode_completions(tokenizer, ["#8", "1123364105#5", "", "7#8", "#1"]))
+    gradients, values = [], []
+    for parts in ([slice(None)], [slice(i, i + 1) for i in range(5)]):
+        model.zero_grad()
+        found = [score(model, *(tensor[part] for tensor in inputs)).log_probabilities for part in parts]
+        (torch.cat(found) * torch.arange(1.0, 6.0)[:, None]).sum().backward()
+        values.append(torch.cat(found).detach())
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    model.zero_grad()
+    assert torch.allclose(values[0], values[1], atol=1e-5)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-3)
+
+
 def test_chunks_have_the_same_gradient(shipped):
     model, tokenizer = shipped
     prompts, prompt_mask = encode_prompts(tokenizer, ["77941=", "1="])
@@ -233,3 +251,20 @@ def test_bfloat16_weights_are_scored_in_float32(shipped):
     completions = sample(model, tokenizer, ["77941="] * 8, 12, make_generator(0, "sampling"))
     assert completions.log_probabilities.dtype is torch.float32
     assert score(model, *completions[:4]).log_probabilities.dtype is torch.float32
+
+
+def test_pairs_put_the_better_completion_first_and_skip_equal_groups(shipped):
+    from rlkit.lm.preferences import sample_pairs
+
+    model, tokenizer = shipped
+    pairs = sample_pairs(model, tokenizer, chain.prompts, chain.reward, num_prompts=20, seed=3)
+    assert pairs and pairs == sample_pairs(model, tokenizer, chain.prompts, chain.reward, num_prompts=20, seed=3)
+    prompts, better, worse = (list(column) for column in zip(*pairs, strict=True))
+    assert set(chain.reward(prompts, better)) == {1.0} and set(chain.reward(prompts, worse)) == {0.0}
+    assert max(prompts.count(prompt) for prompt in prompts) <= 2
+    assert not any(chain.is_test_prompt(prompt) for prompt in prompts)
+
+    def all_alike(asked, texts):
+        return [0.5] * len(asked)
+
+    assert sample_pairs(model, tokenizer, chain.prompts, all_alike, num_prompts=5) == []
