@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help course test test-fast setup browser release verify site serve grade-demo verify-seeds bench lint clean
+.PHONY: help course test test-fast test-bridges setup browser release verify site serve grade-demo verify-seeds bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -42,6 +42,9 @@ browser: setup ## install what the browser tests need (Debian's chromium), where
 release: setup ## exercises to book/exercises/, with a zip per assignment
 	$(RUN) -m autograder release
 
+test-bridges: setup ## losses beside verl's, in an environment of verl's own (made on the first run)
+	$(RUN) -m tests.bridges.run
+
 verify: setup ## solutions full, blanks zero, misconceptions caught and named, alternatives accepted
 	$(RUN) -m autograder verify
 
@@ -60,6 +63,7 @@ verify-seeds: setup ## every statistical check over 100 seeds, written as an evi
 bench: setup ## the benchmarks that this machine can run; JSON into benchmarks/results
 	$(RUN) benchmarks/dynamic_programming.py
 	$(RUN) benchmarks/control.py
+	$(RUN) benchmarks/language_models.py
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

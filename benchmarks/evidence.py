@@ -53,6 +53,7 @@ def write_record(
     goal: float | None = None,
     seeds: int | None = None,
     device: str = "cpu",
+    command: str | None = None,
     **details: Any,
 ) -> dict[str, Any]:
     """Write ``benchmarks/results/<name>.json`` and return the record.
@@ -71,6 +72,8 @@ def write_record(
         Whose versions matter.
     seeds : int, optional
         Number of seeds or of timed runs behind the figure.
+    command : str, optional
+        What to type to measure again; the running script with its arguments, if not given.
     **details
         Further figures, kept under ``details``.
     """
@@ -86,7 +89,7 @@ def write_record(
         "goal": goal,
         "met": None if ratio is None or goal is None else ratio >= goal,
         "seeds": seeds,
-        "command": " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
+        "command": command or " ".join(["python", os.path.relpath(sys.argv[0], ROOT), *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "machine": describe_machine(device),
         "versions": versions,

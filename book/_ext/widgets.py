@@ -106,6 +106,49 @@ class GaeDial(Widget):
         return f'<script type="application/json">{written}</script>'
 
 
+class PreferenceDial(Widget):
+    """The probability of a preference and its loss, from two rewards or from a policy beside its reference."""
+
+    ranges: ClassVar[dict] = {
+        **dict.fromkeys(("better", "worse"), (-3, 3)),
+        "beta": (0.01, 5),
+        **dict.fromkeys(("chosen", "rejected", "reference-chosen", "reference-rejected"), (0.001, 0.98)),
+    }
+    option_spec: ClassVar[dict] = {
+        **dict.fromkeys(ranges, float),
+        "kind": lambda given: directives.choice(given, ("rewards", "policy")),
+        "name": directives.unchanged,
+    }
+
+    def attributes(self) -> dict[str, str]:
+        """Return what the two sliders stand for beside the numbers."""
+        given = super().attributes()
+        for start in ("", "reference-"):
+            both = sum(self.options.get(f"{start}{side}", 0) for side in ("chosen", "rejected"))
+            if both >= 1:
+                raise self.error(
+                    f"preference-dial: :{start}chosen: and :{start}rejected: sum to {both:g}, expected < 1"
+                )
+        return {"kind": self.options.get("kind", "rewards"), **given}
+
+
+class GroupAdvantages(Widget):
+    """The rewards of a group of answers and the advantages that they get."""
+
+    option_spec: ClassVar[dict] = {"rewards": directives.unchanged_required, "name": directives.unchanged}
+
+    def attributes(self) -> dict[str, str]:
+        """Return the rewards, numbers from 0 to 1 with spaces between."""
+        text = self.options.get("rewards", "")
+        try:
+            rewards = [float(one) for one in text.split()]
+        except ValueError:
+            rewards = []
+        if not 2 <= len(rewards) <= 12 or not all(0 <= one <= 1 for one in rewards):
+            raise self.error(f"group-advantages: :rewards: is {text!r}, expected 2 to 12 numbers from 0 to 1")
+        return {"rewards": text}
+
+
 class FramePlayer(Widget):
     """A player for a figure that is a strip of frames side by side."""
 
@@ -162,6 +205,8 @@ WIDGETS = {
     "clipped-surrogate": ClippedSurrogate,
     "frame-player": FramePlayer,
     "gae-dial": GaeDial,
+    "group-advantages": GroupAdvantages,
+    "preference-dial": PreferenceDial,
 }
 
 

@@ -166,6 +166,8 @@ def probe_smoothed(loss, random):
 
 # ---- train_chain: the model is judged in the examiner, on sums that no training saw
 
+# The solution with 40 seeds (5000 to 5039): the worst model answered 0.867 of the sums, the median one 0.983; 0 of 40 below
+# the goal, so fewer than 8 in 100 with 95% confidence for one attempt, and fewer than 5 in 10,000 for three.
 ATTEMPTS, PROMPTS, FEW, GOAL = 3, 512, 32, 0.75
 
 

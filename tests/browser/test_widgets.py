@@ -1,4 +1,4 @@
-"""The widgets of chapters 4 to 7 compute what rlkit computes, and can be used without a mouse and on a phone."""
+"""The widgets of chapters 4 to 11 compute what rlkit computes, and can be used without a mouse and on a phone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from axe_playwright_python.sync_playwright import Axe
 from torch import Tensor
 
 from rlkit.advantages import generalized_advantage_estimate, returns_to_go
+from rlkit.dpo import dpo_loss, implicit_reward
+from rlkit.group_objective import group_advantages
 from rlkit.ppo import clipped_surrogate
+from rlkit.reward_model import bradley_terry_loss
 from rlkit.seeding import make_generator
 from rlkit.tabular import q_learning_target, sarsa_target
 from tests.browser.conftest import ROOT, QuietHandler
@@ -30,7 +33,7 @@ from tests.browser.test_pages import AXE
 pytestmark = pytest.mark.browser
 
 STATIC = ROOT / "book" / "_static"
-NAMES = ("cliff-walking", "clipped-surrogate", "frame-player", "gae-dial")
+NAMES = ("cliff-walking", "clipped-surrogate", "frame-player", "gae-dial", "group-advantages", "preference-dial")
 TOLERANCE = 1e-10
 
 
@@ -327,6 +330,125 @@ def test_the_trajectory_may_stand_in_an_attribute(page) -> None:
     assert len(element.evaluate("element => element.advantages")) == 5
 
 
+# Advantages of a group ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
+@pytest.mark.parametrize("divide", [True, False])
+@pytest.mark.parametrize("size", [2, 8, 12])
+def test_group_advantages_are_those_of_rlkit(page, baseline: str, divide: bool, size: int) -> None:
+    element = widget(page, "<group-advantages></group-advantages>")
+    drawn = torch.rand(200, size, generator=make_generator(size, "rewards"), dtype=torch.float64)
+    drawn[::4] = drawn[::4].round()
+    drawn[::20] = 0.9  # groups without a difference, where rounding must not be divided
+    given = element.evaluate(
+        "(element, [groups, ...rest]) => groups.map(rewards => element.constructor.advantages(rewards, ...rest))",
+        [drawn.tolist(), divide, baseline],
+    )
+    ids = torch.arange(200).repeat_interleave(size)
+    expected = group_advantages(drawn.reshape(-1), ids, divide, baseline).reshape(200, size)
+    assert largest_difference(given, expected) < TOLERANCE
+    assert given[0] == [0] * size
+
+
+def test_the_sliders_switches_and_buttons_of_a_group_are_followed(page) -> None:
+    element = widget(page, '<group-advantages rewards="1 0 0 1"></group-advantages>')
+    now = lambda: element.evaluate("e => e.advantages")  # noqa: E731
+    assert now() == pytest.approx([0.8658754, -0.8658754, -0.8658754, 0.8658754])  # 0.5 / (0.5774 + 0.0001)
+    page.get_by_label("divide by the deviation").uncheck()
+    assert now() == pytest.approx([0.5, -0.5, -0.5, 0.5])
+    page.get_by_label("baseline").select_option("leave_one_out")
+    assert now() == pytest.approx([2 / 3, -2 / 3, -2 / 3, 2 / 3])
+    page.get_by_label("reward of answer 2").focus()
+    page.keyboard.press("End")
+    assert element.evaluate("e => e.rewards") == [1, 1, 0, 1]
+    assert "belongs to answer 3 alone" in status(element)
+    page.get_by_role("button", name="all alike").click()
+    assert now() == [0, 0, 0, 0]
+    assert "every advantage is exactly 0" in status(element)
+    page.get_by_role("button", name="one right").click()
+    assert element.evaluate("e => e.rewards") == [1, 0, 0, 0]
+    heights = element.evaluate(
+        "e => [...e.shadowRoot.querySelectorAll('.plot rect')].map(r => +r.getAttribute('height'))"
+    )
+    assert heights[0] == pytest.approx(3 * heights[1])
+
+
+# Preferences -----------------------------------------------------------------------------------------------------
+
+
+def test_two_rewards_give_the_loss_and_the_pull_of_rlkit(page) -> None:
+    element = widget(page, "<preference-dial></preference-dial>")
+    better, worse = 3 * torch.randn(2, 500, generator=make_generator(3, "rewards"), dtype=torch.float64)
+    better.requires_grad_()
+    losses = bradley_terry_loss(better, worse)
+    (slope,) = torch.autograd.grad(losses.sum(), better)
+    given = element.evaluate(
+        """(element, pairs) => pairs.map(([better, worse]) => {
+            Object.assign(element, { better, worse });
+            return [element.loss, element.pull];
+        })""",
+        torch.stack([better.detach(), worse], dim=1).tolist(),
+    )
+    assert largest_difference(given, torch.stack([losses.detach(), -slope], dim=1)) < TOLERANCE
+
+
+def test_a_policy_gives_the_implicit_rewards_loss_and_pull_of_rlkit(page) -> None:
+    element = widget(page, '<preference-dial kind="policy"></preference-dial>')
+    generator = make_generator(4, "policies")
+    policy, reference = torch.randn(2, 500, 3, generator=generator, dtype=torch.float64).mul(2).log_softmax(-1)
+    beta = torch.rand(500, generator=generator, dtype=torch.float64).mul(4).add(0.01)
+    rows = torch.cat([policy[:, :2].exp(), reference[:, :2].exp(), beta[:, None]], dim=1)
+    given = element.evaluate(
+        """(element, rows) => rows.map(([chosen, rejected, before, beforeRejected, beta]) => {
+            Object.assign(element, { chosen, rejected, beta, before: { chosen: before, rejected: beforeRejected } });
+            return [...element.rewards, element.loss, element.pull];
+        })""",
+        rows.tolist(),
+    )
+    expected = []
+    for k in range(500):
+        of_chosen = policy[k, 0].clone().requires_grad_()
+        loss = dpo_loss(of_chosen, policy[k, 1], reference[k, 0], reference[k, 1], float(beta[k]))
+        (slope,) = torch.autograd.grad(loss, of_chosen)
+        implied = implicit_reward(policy[k, :2], reference[k, :2], float(beta[k]))
+        expected.append(torch.stack([*implied, loss.detach(), -slope]))
+    assert largest_difference(given, torch.stack(expected)) < TOLERANCE
+
+
+def test_displacement_is_named_and_the_probabilities_stay_a_distribution(page) -> None:
+    element = widget(page, '<preference-dial kind="policy" beta="0.5" chosen="0.2" rejected="0.3"></preference-dial>')
+    assert "The loss is 0.693" in status(element)
+    page.get_by_role("button", name="both down").click()
+    assert element.evaluate("e => e.loss") < math.log(2)
+    assert element.evaluate("e => e.chosen") < 0.2
+    assert "likelihood displacement" in status(element)
+    page.get_by_role("button", name="push apart").click()
+    assert "has gained on the rejected one" in status(element)
+    page.get_by_label("policy: chosen").focus()
+    page.keyboard.press("End")
+    page.get_by_label("policy: rejected").focus()
+    page.keyboard.press("End")
+    chosen, rejected = element.evaluate("e => [e.chosen, e.rejected]")
+    assert 0 < chosen and 0 < rejected and chosen + rejected <= 1
+    assert "The rejected answer has gained on the chosen one" in status(element)
+    page.get_by_role("button", name="as the reference").click()
+    assert element.evaluate("e => [e.chosen, e.rejected, e.margin]") == [0.2, 0.3, 0]
+    page.get_by_label("β").fill("0")
+    assert element.evaluate("e => e.beta") == 1
+
+
+def test_a_shift_of_both_rewards_changes_nothing(page) -> None:
+    element = widget(page, '<preference-dial better="1" worse="-0.5"></preference-dial>')
+    before = element.evaluate("e => e.loss")
+    page.get_by_role("button", name="both + 1").click()
+    assert element.evaluate("e => [e.better, e.worse]") == [2, 0.5]
+    assert element.evaluate("e => e.loss") == before
+    page.get_by_role("button", name="swap").click()
+    assert element.evaluate("e => e.margin") == -1.5
+    assert "The order is wrong" in status(element)
+
+
 # The player of films ----------------------------------------------------------------------------------------------
 
 STRIP = """<figure id="fig-strip"><svg viewBox="0 0 400 50" role="img" width="300">
@@ -389,6 +511,8 @@ FENCES = {
     "clipped-surrogate": ":ratio: 0.9\n:advantage: -1\n:clip-range: 0.3",
     "frame-player": ":figure: fig-strip\n:frames: 4",
     "gae-dial": ":file: trajectory.json\n:gae-lambda: 0.9\n:discount: 0.95",
+    "group-advantages": ":rewards: 1 0 0.5 1",
+    "preference-dial": ":kind: policy\n:beta: 0.3\n:chosen: 0.1\n:rejected: 0.4\n:reference-chosen: 0.2",
     "gridworld-planner": ":map: ..G|S.P\n:discount: 0.5",
 }
 
@@ -474,6 +598,11 @@ def test_the_options_of_a_directive_become_attributes(browser, small_book) -> No
     assert page.locator("clipped-surrogate").evaluate(read) == [0.9, -1, 0.3]
     page.goto(f"{small_book}/gae-dial.html")
     assert page.locator("gae-dial").evaluate("e => [e.gaeLambda, e.discount]") == [0.9, 0.95]
+    page.goto(f"{small_book}/group-advantages.html")
+    assert page.locator("group-advantages").evaluate("e => e.rewards") == [1, 0, 0.5, 1]
+    page.goto(f"{small_book}/preference-dial.html")
+    read = "e => [e.ofPolicy, e.beta, e.chosen, e.rejected, e.before.chosen, e.before.rejected]"
+    assert page.locator("preference-dial").evaluate(read) == [True, 0.3, 0.1, 0.4, 0.2, 0.4]
     page.close()
 
 
