@@ -14,14 +14,21 @@ from tqdm import tqdm
 
 from rlkit import dpo, grpo, reward_model, rlhf
 from rlkit.lm import chain
+from rlkit.lm.checkpoints import tiny_llama
 from rlkit.lm.evaluation import accuracy, num_correct, pass_at_k
 from rlkit.lm.make_shipped import make_chain_base
 from rlkit.lm.preferences import sample_pairs
+from rlkit.lm.sampling import decode, encode_prompts, sample
+from rlkit.lm.scoring import score
+from rlkit.lm.supervised import SupervisedConfig, encode_completions
+from rlkit.lm.supervised import train as train_supervised
+from rlkit.lm.tokens import sequence_log_probability
 from rlkit.seeding import make_generator
 
 FIRST_SEED = 200  # settings were tuned on seeds below
 NUM_TEST_PROMPTS = 1_000
 HELD_OUT = 0.15
+WEAK_STEPS = 60  # of supervised training, where the base has 350
 SOURCES = ["rlkit/dpo.py", "rlkit/grpo.py", "rlkit/group_objective.py", "rlkit/reward_model.py", "rlkit/rlhf.py",
            "rlkit/lm/chain.py", "rlkit/lm/evaluation.py", "rlkit/lm/make_shipped.py", "rlkit/lm/preferences.py",
            "rlkit/lm/sampling.py", "rlkit/lm/scoring.py", "rlkit/lm/supervised.py", "rlkit/lm/tokens.py",
@@ -31,12 +38,36 @@ Model = Any
 
 
 def judge(model: Model, tokenizer: Any) -> dict[str, float]:
-    """Mean reward on test prompts, greedy and sampled."""
+    """Mean reward on test prompts, greedy and sampled; of the samples, how many think first, and who is then right."""
     prompts = chain.prompts(NUM_TEST_PROMPTS, make_generator(0, "test"), "test")
-    limit, generator = chain.MAX_NEW_TOKENS, make_generator(0, "test samples")
+    limit, generator = chain.MAX_NEW_TOKENS, make_generator(0, "test samples", model.device)
+    texts = decode(tokenizer, sample(model, tokenizer, prompts, limit, generator))
+    right = torch.tensor(chain.reward(prompts, texts))
+    thinks = torch.tensor([not text.startswith("#") for text in texts])
     return {
         "greedy": accuracy(model, tokenizer, chain.reward, prompts, limit),
-        "sampled": accuracy(model, tokenizer, chain.reward, prompts, limit, generator),
+        "sampled": right.mean().item(),
+        "thinking": thinks.float().mean().item(),
+        "right_thinking": right[thinks].mean().item() if thinks.any() else float("nan"),
+        "right_guessing": right[~thinks].mean().item() if not thinks.all() else float("nan"),
+    }
+
+
+@torch.no_grad()
+def changes(model: Model, base: Model, tokenizer: Any, pairs: list[tuple[str, str, str]]) -> dict[str, float]:
+    """Change of the chosen answers' log-probability: of those with a scratchpad and of the lucky guesses."""
+    prompts, chosen, rejected = (list(column) for column in zip(*pairs, strict=True))
+    inputs = (*encode_prompts(tokenizer, prompts), *encode_completions(tokenizer, chosen))
+    after, before = (
+        sequence_log_probability(score(one, *inputs).log_probabilities, inputs[3]) for one in (model, base)
+    )
+    guesses = torch.tensor([text.startswith("#") for text in chosen])
+    return {
+        "share_guesses_chosen": guesses.float().mean().item(),
+        "share_guesses_rejected": statistics.mean(text.startswith("#") for text in rejected),
+        "change_thinking": (after - before)[~guesses].mean().item(),
+        "change_guesses": (after - before)[guesses].mean().item(),
+        "change_chosen": (after - before).mean().item(),
     }
 
 
@@ -53,13 +84,15 @@ def run_seed(seed: int, tick: Callable[[str], None]) -> dict[str, dict[str, Any]
     }  # fmt: skip
     tick("base")
 
-    def record(name: str, train: Callable[[Model], Any], **extra: Any) -> None:
-        model = copy.deepcopy(base)
+    def record(name: str, train: Callable[[Model], Any], start: Model = base, **extra: Any) -> None:
+        model = copy.deepcopy(start)
         began = time.process_time()
         result = train(model)
         seconds = time.process_time() - began
         curves = {key: [round(x, 4) for x in values.tolist()] for key, values in result.history.items()}
         found[name] = {"seconds": seconds, "ended": result.ended, **judge(model, tokenizer), "curves": curves, **extra}
+        if name.startswith("dpo"):
+            found[name] |= changes(model, base, tokenizer, pairs)
         tick(name)
 
     began = time.process_time()
@@ -77,7 +110,18 @@ def run_seed(seed: int, tick: Callable[[str], None]) -> dict[str, dict[str, Any]
             pairs=len(pairs),
             pair_seconds=pair_seconds,
         )
-    record("grpo", lambda model: grpo.train(model, tokenizer, chain.prompts, chain.reward, grpo.GRPOConfig(seed=seed)))
+
+    def improve(model: Model, **settings: Any) -> grpo.GRPOResult:
+        return grpo.train(model, tokenizer, chain.prompts, chain.reward, grpo.GRPOConfig(seed=seed, **settings))
+
+    record("grpo", improve)
+    # As many samples, one prompt a step; and a base that adds no better than it guesses.
+    steps = grpo.GRPOConfig.num_steps * grpo.GRPOConfig.prompts_per_step
+    record("grpo-one-prompt", lambda model: improve(model, prompts_per_step=1, num_steps=steps))
+    weak = tiny_llama(tokenizer, seed=seed)
+    examples = chain.demonstrations(128 * WEAK_STEPS, make_generator(seed, "demonstrations"))
+    train_supervised(weak, tokenizer, examples, SupervisedConfig(num_steps=WEAK_STEPS, seed=seed))
+    record("grpo-weak-base", improve, weak, before=judge(weak, tokenizer))
 
     cut = round(len(pairs) * (1 - HELD_OUT))
     settings = reward_model.RewardModelConfig(seed=seed)
@@ -125,7 +169,7 @@ def preference_accuracies(learned: reward_model.RewardModel, pairs: list[tuple[s
 
 def measure(num_seeds: int) -> dict[int, dict[str, dict[str, Any]]]:
     """Run all seeds, with a progress bar."""
-    with tqdm(total=9 * num_seeds, desc="Chain", unit="run") as bar:
+    with tqdm(total=11 * num_seeds, desc="Chain", unit="run") as bar:
 
         def tick(name: str) -> None:
             bar.set_postfix_str(name)

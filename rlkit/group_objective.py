@@ -2,7 +2,7 @@ r"""Formulas of group-relative policy optimisation and its relatives: one advant
 
 The advantage of a completion is its reward beside the others' of the same prompt,
 :math:`\hat A_i = (r_i - \bar r) / (s + 10^{-4})`.
-The loss is PPO's clipped surrogate for each token, less a penalty for leaving the reference policy:
+The loss of each token is PPO's clipped surrogate with its sign turned, plus a penalty for leaving the reference policy:
 
 .. math::
    \ell_{i,t} = -\min\big( w_{i,t} \hat A_i, \;
@@ -15,7 +15,7 @@ GRPO          ``"sequence_mean"``                 True
 DAPO          ``"token_mean"``                    True                ``clip_high`` > ``clip_low``, no KL
 Dr. GRPO      ``"fixed_length"``                  False               no KL
 GSPO          ``"sequence_mean"``                 True                ``ratio="sequence"``, clips near 3e-4
-RLOO          ``"fixed_length"``                  False               ``baseline="leave_one_out"``
+RLOO          ``"fixed_length"``                  False               ``baseline="leave_one_out"``, one step
 ============  ==================================  ==================  =========================
 
 References
@@ -122,7 +122,7 @@ def aggregate(losses: Tensor, mask: Tensor, aggregation: str, normaliser: float 
     mask : BoolTensor, shape (..., B, L)
     aggregation : {"sequence_mean", "token_mean", "fixed_length"}
         Mean over each sequence's tokens, then over sequences; mean over all tokens; sum over all tokens divided by
-        B times a length that no sequence influences (L, if ``normaliser`` is not given).
+        B times a length that no sequence influences (L, if ``normaliser`` is not given: pad to the limit then).
     normaliser : float, optional
         Divisor in place of B, of the number of tokens, or of B times L. Parts of a batch, each divided by the
         whole batch's normaliser, sum to the whole batch's loss.

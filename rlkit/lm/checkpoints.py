@@ -49,7 +49,7 @@ def tiny_llama(
     context_length: int = 128,
     seed: int = 0,
 ) -> PreTrainedModel:
-    """Return an untrained model of the Llama architecture; 134,000 parameters as it stands."""
+    """Return an untrained model of the Llama architecture; 132,000 parameters as it stands."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(

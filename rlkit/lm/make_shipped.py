@@ -1,6 +1,6 @@
 """Makes the checkpoint that comes with rlkit: ``python -m rlkit.lm.make_shipped``, half a minute on one core.
 
-The supervised base of *Chain*: 134,000 parameters of the Llama architecture, trained on demonstrations of which 70 in
+The supervised base of *Chain*: 132,000 parameters of the Llama architecture, trained on demonstrations of which 70 in
 100 answer at once and 30 with a scratchpad.
 """
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from rlkit.lm.sampling import read_prompts
-from rlkit.lm.tokens import token_entropies, token_log_probabilities
+from rlkit.lm.tokens import target_log_probabilities, token_entropies
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -48,38 +48,30 @@ def score(
         Positions whose logits are held at once. They are then computed a second time in the backward pass, which
         saves memory where a vocabulary has a hundred thousand tokens: T x V numbers a sequence, thrice.
     """
-    ids = torch.cat([prompts, completions], dim=1)
-    attention = torch.cat([prompt_mask, mask], dim=1)
+    # The last token's logits would belong to a token that is not there, so the model does not read it.
+    ids = torch.cat([prompts, completions], dim=1)[:, :-1]
+    attention = torch.cat([prompt_mask, mask], dim=1)[:, :-1]
     length = completions.shape[1]
     # Positions count real tokens, so that left padding changes nothing.
     positions = (attention.long().cumsum(1) - 1).clamp_min(0)
     # Without padding before a real token the causal mask suffices, and attention is faster.
     needed = attention.long() if not bool(prompt_mask.all()) else None
+    inputs = {"input_ids": ids, "attention_mask": needed, "position_ids": positions, "use_cache": False}
     shared = len(torch.cat([prompts, prompt_mask.long()], dim=1).unique(dim=0)) < len(prompts)
     if chunk is None and shared and not getattr(model.base_model, "gradient_checkpointing", False):
         logits = _with_shared_prompts(model, prompts, prompt_mask, completions, positions, needed)
-        values, entropies = _from_logits(logits / temperature, ids[:, -length - 1 :], entropy)
+        values, entropies = _from_logits(logits / temperature, completions, entropy)
     elif chunk is None:
-        logits = model(
-            input_ids=ids, attention_mask=needed, position_ids=positions, use_cache=False, logits_to_keep=length + 1
-        ).logits
-        values, entropies = _from_logits(logits / temperature, ids[:, -length - 1 :], entropy)
+        logits = model(**inputs, logits_to_keep=length).logits
+        values, entropies = _from_logits(logits / temperature, completions, entropy)
     else:
         _require_plain_head(model)
-        hidden = model.base_model(
-            input_ids=ids, attention_mask=needed, position_ids=positions, use_cache=False
-        ).last_hidden_state[:, -length - 1 :]
-        parts = []
-        for start in range(0, length, chunk):
-            stop = min(start + chunk, length)
-            targets = ids[:, ids.shape[1] - length - 1 + start :][:, : stop - start + 1]
-            parts.append(
-                checkpoint(
-                    _chunk, model, hidden[:, start : stop + 1], targets, temperature, entropy, use_reentrant=False
-                )
-            )
-        values = torch.cat([part[0] for part in parts], dim=1)
-        entropies = torch.cat([part[1] for part in parts], dim=1)
+        hidden = model.base_model(**inputs).last_hidden_state[:, -length:]
+        parts = [
+            checkpoint(_chunk, model, *some, temperature, entropy, use_reentrant=False)
+            for some in zip(hidden.split(chunk, dim=1), completions.split(chunk, dim=1), strict=True)
+        ]
+        values, entropies = (torch.cat(columns, dim=1) for columns in zip(*parts, strict=True))
     return Scores(values.masked_fill(~mask, 0.0), entropies.masked_fill(~mask, 0.0))
 
 
@@ -91,13 +83,15 @@ def _with_shared_prompts(
     positions: Tensor,
     attention: Tensor | None,
 ) -> Tensor:
-    """Logits for the completions, (B, T + 1, V), with each distinct prompt read once, gradient included."""
+    """Logits for the completions, (B, T, V), with each distinct prompt read once, gradient included."""
     from transformers import DynamicCache
 
     cache = DynamicCache(config=model.config)
     first, _ = read_prompts(model, prompts, prompt_mask, cache)
+    if completions.shape[1] == 1:
+        return first[:, None]
     rest = model(
-        input_ids=completions,
+        input_ids=completions[:, :-1],
         attention_mask=attention,
         position_ids=positions[:, prompts.shape[1] :],
         past_key_values=cache,
@@ -113,11 +107,11 @@ def _chunk(
     return _from_logits(model.get_output_embeddings()(hidden) / temperature, targets, entropy)
 
 
-def _from_logits(logits: Tensor, ids: Tensor, entropy: bool) -> tuple[Tensor, Tensor]:
-    """Shift, gather, and entropies where wanted."""
-    values = token_log_probabilities(logits, ids)
+def _from_logits(logits: Tensor, targets: Tensor, entropy: bool) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of the targets, and entropies where wanted."""
+    values = target_log_probabilities(logits, targets)
     with torch.no_grad():
-        return values, token_entropies(logits[:, :-1]) if entropy else torch.zeros_like(values)
+        return values, token_entropies(logits) if entropy else torch.zeros_like(values)
 
 
 def _require_plain_head(model: PreTrainedModel) -> None:

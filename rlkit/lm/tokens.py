@@ -42,10 +42,13 @@ def token_log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
         raise ValueError(
             f"ids has shape {tuple(ids.shape)}, expected at least two tokens: the first has no probability"
         )
-    logits = logits[..., :-1, :]
+    return target_log_probabilities(logits[..., :-1, :], ids[..., 1:])
+
+
+def target_log_probabilities(logits: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of each target under the logits of its own row, (..., V) and (...) to (...); no shift."""
     logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
-    chosen = logits.gather(-1, ids[..., 1:, None]).squeeze(-1)
-    return chosen - logits.logsumexp(-1)
+    return logits.gather(-1, targets[..., None]).squeeze(-1) - logits.logsumexp(-1)
 
 
 def token_entropies(logits: Tensor) -> Tensor:

@@ -9,7 +9,7 @@
 #
 # **How a check reads.** After each answer comes a cell `check(...)`. It says of every check whether it passed, and if
 # not, what was expected and what your function returned. If your function behaves like a mistake that many people
-# make, it names the mistake. Of the 23 points, 9 come from checks that run after you hand in, on other inputs.
+# make, it names the mistake. Of the 23 points, 8 come from checks that run after you hand in, on other inputs.
 #
 # **Shapes.** B pairs or answers, L tokens, N answers that can be listed:
 #
@@ -229,7 +229,8 @@ check("smoothed_loss", smoothed_loss, hidden=True)
 # ```
 #
 # Return `list(model.parameters())`. The check puts them into a model of its own and lets it answer 300 sums greedily, and
-# asks for 75 of 100 right; the model as it comes has fewer than 20. It also looks at short runs with few prompts. Training
+# asks for 75 of 100 right; the model as it comes has fewer than 20. It also trains with few prompts and two seeds, whose
+# models must differ. It judges the model and cannot see whose loss trained it: that it is yours is for you. Training
 # is random: up to three seeds are tried, with 512 prompts. One takes about 6 seconds, and the first a few more.
 #
 # <details><summary>Hint 1</summary>Both the pairs and the training take the seed.</details>
@@ -264,7 +265,7 @@ check("train_chain", train_chain, hidden=True)
 #
 # After some epochs of DPO the log-probability of the *chosen* answers is 3 lower than at the start, that of the rejected ones
 # 15 lower. A colleague concludes that the training has broken the model. Explain how the loss could fall while both fall,
-# name one measurement that would tell whether there is harm, and name one change that holds the chosen answers up, with
+# name one measurement that would tell whether there is harm, and name one change that lets the chosen answers fall less, with
 # its price.
 #
 # *Graded by hand:* 1 point for how the loss can fall; 1 point for a measurement that can tell; 1 point for a change with
@@ -273,11 +274,11 @@ check("train_chain", train_chain, hidden=True)
 # %% [markdown] written="displacement" points=3
 # ### BEGIN SOLUTION
 # The loss depends on the two log-probabilities only through their difference (with the reference's taken off). Here the
-# difference has grown by 12, so the loss has fallen, although both went down.
+# margin has grown by 12 β on average, and with it the loss has fallen, although both went down.
 #
 # The chosen answers are samples from before; there may be other right answers that took their place. Fresh samples tell:
 # their mean reward is the probability of all right answers together. (The accuracy on the pairs cannot tell.)
 #
-# A term of supervised fine-tuning on the chosen answers holds them up; its price is another weight to choose, and a pull
+# A term of supervised fine-tuning on the chosen answers lets them fall less; its price is another weight to choose, and a pull
 # towards exactly these answers. Or a larger β, which moves the policy less, also where it should move.
 # ### END SOLUTION

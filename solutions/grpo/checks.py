@@ -43,12 +43,14 @@ def advantages_by_hand(advantages):
     close(advantages(table(1.0, 5.0, 0.0, 5.0, 2.0), groups(0, 7, 0, 7, 0)), table(0.0, 0.0, -1.0, 0.0, 1.0) / 1.0001)
 
 
-@exam.add("group_advantages", points=1, message="seven rewards of 0.9 in float32: exactly 0",
+@exam.add("group_advantages", points=1, message="seven rewards of 0.9 in float32: exactly 0; 1 and 1.00001 are not equal",
           hint="not nearly 0: the difference from the mean is a rounding error, and so is the deviation")  # fmt: skip
 def equal_rewards(advantages):
     for reward in (0.9, 0.1, 0.7):
         came = numbers(advantages(torch.full((7,), reward), groups(*[3] * 7)), (7,))
         holds(bool((came == 0).all()), f"seven rewards of {reward} gave {came[0].item():.4g}, expected exactly 0")
+    half, deviation = 1e-5 / 2, 1e-5 / math.sqrt(2)
+    close(advantages(table(1.0, 1.00001), groups(0, 0)), table(-half, half) / (deviation + 1e-4), 1e-6)
 
 
 @exam.add("group_advantages", points=1, message="a group of one beside a group of two", hint="one answer has nothing beside it: 0")
@@ -59,9 +61,10 @@ def group_of_one(advantages):
 
 @exam.probe("group_advantages")
 def probe_advantages(advantages, random):
-    rewards = torch.randn(9, generator=random, dtype=torch.float64)
+    rewards = torch.randn(11, generator=random, dtype=torch.float64)
     rewards[[1, 4]] = 0.5
-    return advantages(rewards, groups(2, 0, 2, 8, 0, 8, 2, 8, 8))
+    rewards[10] = rewards[9] + 2e-4
+    return advantages(rewards, groups(2, 0, 2, 8, 0, 8, 2, 8, 8, 5, 5))
 
 
 # ---- grpo_loss
@@ -130,12 +133,14 @@ def probe_averages(averages, random):
 # ---- sequence_ratio
 
 
-@exam.add("sequence_ratio", points=1, message="ratios 2 and 8, and one token of ratio 3", hint="4 and 3")
+@exam.add("sequence_ratio", points=1, message="ratios 2 and 8, and one token of ratio 3 before infinity that does not count",
+          hint="4 and 3; infinity times zero is NaN")  # fmt: skip
 def ratio_by_hand(ratio):
-    close(ratio(table([2.0, 8.0], [3.0, 5.0]).log(), table([0.0, 0.0], [0.0, 0.0]), flags([1, 1], [1, 0])), [4.0, 3.0])
+    new = table([2.0, 8.0], [3.0, 0.0]).log()
+    close(ratio(new, table([0.0, 0.0], [0.0, 0.0]), flags([1, 1], [1, 0])), [4.0, 3.0])
 
 
-@exam.add("sequence_ratio", points=1, message="a thousand tokens of ratio 2", hint="2; the product is too large for a number")
+@exam.add("sequence_ratio", points=1, message="1,500 tokens of ratio 2", hint="2; the product is too large for a number")
 def long_answer(ratio):
     old = torch.full((1, 2000), -1.0, dtype=torch.float64)
     close(ratio(old + math.log(2), old, torch.arange(2000)[None] < 1500), [2.0])
@@ -145,6 +150,7 @@ def long_answer(ratio):
 def probe_ratio(ratio, random):
     old = -torch.rand(3, 5, generator=random, dtype=torch.float64)
     new = old + 0.5 * torch.randn(3, 5, generator=random, dtype=torch.float64)
+    new[2, 4] = -math.inf
     return ratio(new, old, flags([1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]))
 
 

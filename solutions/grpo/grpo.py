@@ -18,7 +18,7 @@
 # | `rewards`, `advantages` | (B,) | one number for each answer |
 # | `group_ids` | (B,) integers | answers to one prompt share an id |
 # | `log_probabilities`, `old_log_probabilities` | (B, L) | of the tokens, under the policy that is trained and the one that sampled |
-# | `mask` | (B, L) bool | true for the tokens that the policy chose; at least one in each answer |
+# | `mask` | (B, L) bool | true for the tokens that the policy chose, at least one in each answer. Where it is false the other tensors may hold anything, also infinity and NaN |
 #
 # All tensors are float64 unless said otherwise.
 
@@ -215,7 +215,8 @@ check("pass_at_k", pass_at_k, hidden=True)
 # **options)`; take the options `clip_low` and `clip_high` and let the others go.
 #
 # Return `list(model.parameters())`. The check puts them into a model of its own and lets it answer 300 sums greedily, and
-# asks for 75 of 100 right; the model as it comes has fewer than 20. It also looks at runs of two steps. Training is
+# asks for 75 of 100 right; the model as it comes has fewer than 20. It also runs two steps with two seeds, whose models must
+# differ. It judges the model and cannot see whose loss trained it: that it is yours is for you. Training is
 # random: up to three seeds are tried, with 16 steps. One takes about 6 seconds, and the first a few more.
 #
 # <details><summary>Hint 1</summary>A function of your own between `train` and your loss takes `**options`.</details>

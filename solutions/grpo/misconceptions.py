@@ -36,6 +36,15 @@ def _(rewards, group_ids):
 
 @misconception(
     "group_advantages",
+    name="rewards that differ by little count as equal",
+    hint="Equal means equal: a small difference is a signal too, and the offset keeps it small.",
+)
+def _(rewards, group_ids):
+    return by_group(rewards, group_ids, lambda v: torch.zeros_like(v) if len(v) < 2 or v.std() < 1e-3 else standardised(v))
+
+
+@misconception(
+    "group_advantages",
     name="one group for the whole batch",
     hint="Answers are compared with answers to the same prompt.",
 )
@@ -230,6 +239,15 @@ def _(new, old, mask):
 )
 def _(new, old, mask):
     return ((old - new).masked_fill(~mask, 0.0).sum(1) / mask.sum(1)).exp()
+
+
+@misconception(
+    "sequence_ratio",
+    name="what does not count is multiplied by zero",
+    hint="Infinity times zero is NaN. Fill in a number where the mask is false.",
+)
+def _(new, old, mask):
+    return (((new - old) * mask).sum(1) / mask.sum(1)).exp()
 
 
 # ---- pass_at_k
