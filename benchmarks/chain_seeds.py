@@ -44,13 +44,13 @@ def judge(model: Model, tokenizer: Any) -> dict[str, float]:
     texts = decode(tokenizer, sample(model, tokenizer, prompts, limit, generator))
     right = torch.tensor(chain.reward(prompts, texts))
     thinks = torch.tensor([not text.startswith("#") for text in texts])
-    return {
+    found = {
         "greedy": accuracy(model, tokenizer, chain.reward, prompts, limit),
         "sampled": right.mean().item(),
         "thinking": thinks.float().mean().item(),
-        "right_thinking": right[thinks].mean().item() if thinks.any() else float("nan"),
-        "right_guessing": right[~thinks].mean().item() if not thinks.all() else float("nan"),
     }
+    kinds = {"right_thinking": thinks, "right_guessing": ~thinks}
+    return found | {name: right[kind].mean().item() for name, kind in kinds.items() if kind.any()}
 
 
 @torch.no_grad()
@@ -128,13 +128,14 @@ def run_seed(seed: int, tick: Callable[[str], None]) -> dict[str, dict[str, Any]
     learned = reward_model.train(base, tokenizer, pairs[:cut], settings).reward_model
     balanced = reward_model.train(base, tokenizer, equal_lengths(pairs[:cut]), settings).reward_model
     arms = {
-        "rlhf-reward-model": (learned, 0.05, preference_accuracies(learned, pairs[cut:])),
-        "rlhf-larger-kl": (learned, 0.5, {}),
-        "rlhf-balanced": (balanced, 0.05, preference_accuracies(balanced, pairs[cut:])),
-        "rlhf-verifier": (chain.reward, 0.05, {}),
+        "rlhf-reward-model": (learned, {}, preference_accuracies(learned, pairs[cut:])),
+        "rlhf-larger-kl": (learned, {"kl_coefficient": 0.5}, {}),
+        "rlhf-heavy-critic": (learned, {"value_coefficient": 0.5}, {}),
+        "rlhf-balanced": (balanced, {}, preference_accuracies(balanced, pairs[cut:])),
+        "rlhf-verifier": (chain.reward, {}, {}),
     }
-    for name, (reward, coefficient, more) in arms.items():
-        config = rlhf.RLHFConfig(seed=seed, kl_coefficient=coefficient)
+    for name, (reward, settings_of_arm, more) in arms.items():
+        config = rlhf.RLHFConfig(seed=seed, **settings_of_arm)
 
         def train(model: Model, reward: Any = reward, config: rlhf.RLHFConfig = config) -> Any:
             return rlhf.train(model, tokenizer, chain.prompts, reward, config, watch=chain.reward)
@@ -159,9 +160,14 @@ def preference_accuracies(learned: reward_model.RewardModel, pairs: list[tuple[s
 
     same = equal_lengths(pairs)
     measure = reward_model.preference_accuracy
+    # The same scratchpad with the right last digit and with a wrong one: what a judge of sums would tell apart.
+    thought = [pair for pair in pairs if not pair[1].startswith("#")]
+    spoiled = [(prompt, right, right[:-1] + str((int(right[-1]) + 3) % 10)) for prompt, right, _ in thought]
     return {
+        "accuracy_wrong_digit": measure(scores(1, spoiled), scores(2, spoiled)).item(),
+        "num_wrong_digit": len(spoiled),
         "accuracy": measure(scores(1, pairs), scores(2, pairs)).item(),
-        "accuracy_same_length": measure(scores(1, same), scores(2, same)).item() if same else float("nan"),
+        "accuracy_same_length": measure(scores(1, same), scores(2, same)).item(),
         "num_same_length": len(same),
         "accuracy_of_length": measure(lengths(1), lengths(2)).item(),
     }
@@ -169,7 +175,7 @@ def preference_accuracies(learned: reward_model.RewardModel, pairs: list[tuple[s
 
 def measure(num_seeds: int) -> dict[int, dict[str, dict[str, Any]]]:
     """Run all seeds, with a progress bar."""
-    with tqdm(total=11 * num_seeds, desc="Chain", unit="run") as bar:
+    with tqdm(total=12 * num_seeds, desc="Chain", unit="run") as bar:
 
         def tick(name: str) -> None:
             bar.set_postfix_str(name)

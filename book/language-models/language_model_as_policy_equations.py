@@ -36,7 +36,7 @@ def _(random: np.random.Generator):
     yield expected, supervised.negative_log_likelihood(*tensors(log_pi, m))
 
 
-@equation("eq-kl-divergence", latex="cfc79984f295", function="rlkit.lm.divergence.kl_divergence")
+@equation("eq-kl-divergence", latex="10de1712e337", function="rlkit.lm.divergence.kl_divergence")
 def _(random: np.random.Generator):
     p, q = random.dirichlet(np.ones(V)), random.dirichlet(np.ones(V))
     expected = sum(p[x] * (np.log(p[x]) - np.log(q[x])) for x in range(V))

@@ -6,6 +6,8 @@ character. Both save and load with ``save_pretrained`` and ``from_pretrained``, 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PAD, BEGIN, END = "<pad>", "<begin>", "<end>"
+UNKNOWN, USER, AGENT = "<unknown>", "<user>", "<agent>"
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}<agent> {{ message['content'] }} <end> "
+    "{% else %}<user> {{ message['content'] }} {% endif %}{% endfor %}{% if add_generation_prompt %}<agent>{% endif %}"
+)
 SHIPPED = Path(__file__).parent / "shipped"
+SMALL = 50_000_000  # bytes
 
 
 def character_tokenizer(characters: str) -> PreTrainedTokenizerBase:
@@ -38,6 +46,27 @@ def character_tokenizer(characters: str) -> PreTrainedTokenizerBase:
         eos_token=END,
         padding_side="left",
         clean_up_tokenization_spaces=False,
+    )
+
+
+def word_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerBase:
+    """Return a tokenizer with one token per word and a chat template; words it does not know become ``<unknown>``."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    if not words or len(set(words)) != len(words):
+        raise ValueError(f"{len(words)} words, {len(set(words))} of them different: expected at least one, each once")
+    vocabulary = {word: index for index, word in enumerate([PAD, UNKNOWN, END, USER, AGENT, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        eos_token=END,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        chat_template=CHAT_TEMPLATE,
     )
 
 
@@ -95,7 +124,8 @@ def load_checkpoint(
             f"{folder} holds no config.json, expected the folder of a checkpoint (save_pretrained writes one)"
         )
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
+    with _quiet_if_small(folder):
+        model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
     if tokenizer.eos_token_id is None:
         raise ValueError(f"the tokenizer of {folder} has no end token; set tokenizer.eos_token and save it again")
     if tokenizer.pad_token_id is None:
@@ -106,6 +136,20 @@ def load_checkpoint(
             module.p = 0.0
     model.to(choose_device(device))  # type: ignore[arg-type]
     return model.eval(), tokenizer
+
+
+@contextlib.contextmanager
+def _quiet_if_small(folder: Path) -> Iterator[None]:
+    """Leave out the progress bar of loading where nobody has to wait."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    if sum(path.stat().st_size for path in folder.glob("*.safetensors")) < SMALL:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar() if shown else None
 
 
 def save_checkpoint(folder: str | Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -75,6 +75,25 @@ def score(
     return Scores(values.masked_fill(~mask, 0.0), entropies.masked_fill(~mask, 0.0))
 
 
+def score_sequences(model: PreTrainedModel, ids: Tensor, real: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log-probability of every token but the first, given those before it, for right-padded sequences.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    ids, real : LongTensor and BoolTensor, shape (B, L)
+        ``real`` is False for padding, which stands behind: the causal mask alone keeps it from being read.
+    temperature : float
+
+    Returns
+    -------
+    Tensor, shape (B, L - 1)
+        0 for padding.
+    """
+    logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    return target_log_probabilities(logits / temperature, ids[:, 1:]).masked_fill(~real[:, 1:], 0.0)
+
+
 def _with_shared_prompts(
     model: PreTrainedModel,
     prompts: Tensor,

@@ -9,7 +9,7 @@
 #
 # **How a check reads.** After each answer comes a cell `check(...)`. It says of every check whether it passed, and if
 # not, what was expected and what your function returned. If your function behaves like a mistake that many people
-# make, it names the mistake. Of the 23 points, 9 come from checks that run after you hand in, on other inputs.
+# make, it names the mistake. Of the 23 points, 8 come from checks that run after you hand in, on other inputs.
 #
 # **Shapes.** B answers, L tokens, a vocabulary of V tokens:
 #
@@ -102,7 +102,8 @@ check("completion_mask", completion_mask, hidden=True)
 #
 # By hand: log-probabilities $(-1, -2, \text{NaN})$ with the mask $(1, 1, 0)$ give $-3$.
 #
-# A property that your function must have: over all answers of one length the probabilities add up to 1.
+# A property that your function must have: over all strings of L tokens, none of which ends
+# early, the probabilities add up to 1.
 #
 # <details><summary>Hint 1</summary>Probabilities of successive tokens multiply.</details>
 # <details><summary>Hint 2</summary>NaN times 0 is NaN.</details>
@@ -160,7 +161,8 @@ check("sampling_probabilities", sampling_probabilities, hidden=True)
 # long answer counts more than a short one. One number.
 #
 # By hand: two answers, log-probabilities $(-1, -1, -1)$ and $(-5, 0, 0)$, masks $(1, 1, 1)$ and $(1, 0, 0)$. Four tokens
-# count, and the loss is $8 / 4 = 2$. (The mean of the two answers' means would be 3.)
+# count, and the loss is $8 / 4 = 2$. (The mean of the two answers' means would be 3.) Where the mask is false anything may
+# stand, also $-\infty$. The result is a torch scalar that can be differentiated: it is to train a model.
 #
 # <details><summary>Hint 1</summary>Two sums: what is the second one of?</details>
 # <details><summary>Hint 2</summary>The number of tokens that count is the sum of the mask.</details>
@@ -232,7 +234,7 @@ check("kl_estimates", kl_estimates, hidden=True)
 
 # %% answer="bias_and_deviation"
 def bias_and_deviation(policy, reference, estimate):
-    """The tuple (bias, standard deviation) of the estimate for one sample of the policy."""
+    """The tuple (bias, standard deviation) for one sample; log-probabilities `policy`, `reference` and `estimate` (N,)."""
     ### BEGIN SOLUTION
     chances = policy.exp()
     divergence = (chances * (policy - reference)).sum()

@@ -18,6 +18,13 @@ def loss_by_logaddexp(chosen, rejected):
     return torch.logaddexp(chosen, rejected) - chosen
 
 
+@alternative("bradley_terry_loss")
+def loss_by_classes(chosen, rejected):
+    """The cross-entropy of two classes, of which the first is right."""
+    right = torch.zeros(len(chosen), dtype=torch.long)
+    return torch.nn.functional.cross_entropy(torch.stack([chosen, rejected], dim=1), right, reduction="none")
+
+
 @alternative("score_of_answers")
 def score_by_gather(values, mask):
     """gather."""

@@ -48,9 +48,8 @@ def far_differences(loss):
 @exam.add("bradley_terry_loss", points=1, message="the gradient: the chosen reward rises, the rejected one falls",
           hint="-1/2 and 1/2 where both are equal")  # fmt: skip
 def loss_gradient(loss):
-    start = [torch.tensor(0.0, dtype=torch.float64) for _ in range(2)]
-    _, slopes = loss.gradients(*start, wrt=(0, 1))
-    close([0.0 if slope is None else slope for slope in slopes], [-0.5, 0.5])
+    _, slopes = loss.gradients(table(0.0), table(0.0), wrt=(0, 1))
+    close([0.0 if slope is None else slope.sum() for slope in slopes], [-0.5, 0.5])
 
 
 @exam.probe("bradley_terry_loss")
@@ -119,8 +118,10 @@ def probe_shaped(shaped, random):
 # ---- token_advantages
 
 
-@exam.add("token_advantages", points=1, message="three tokens by hand", hint="0.125, 0.25 and 0.5")
+@exam.add("token_advantages", points=1, message="by hand: three tokens, and two with a discount of 1/2",
+          hint="0.125, 0.25 and 0.5; -0.125 and 0.5")  # fmt: skip
 def advantages_by_hand(advantages):
+    close(advantages(table([0.0, 1.0]), table([0.5, 0.5]), flags([1, 1]), 0.5, 0.5), [[-0.125, 0.5]])
     result = advantages(table([0.0, 0.0, 1.0]), table([0.5, 0.5, 0.5]), flags([1, 1, 1]), 1.0, 0.5)
     close(result, [[0.125, 0.25, 0.5]])
 

@@ -17,7 +17,9 @@
 # |---|---|---|
 # | `chosen_rewards`, `rejected_rewards` | (B,) | the reward model's scores of the two answers of each pair |
 # | `mask` | (B, L) bool | true for the tokens of the answer; at least one, without gaps, padding behind |
-# | `scores` | (B,) | the reward model's score of each answer |
+# | `values` | (B, L) | a number at every token: of the reward model (exercise 2) or of the critic (exercise 4) |
+# | `scores` | (B,) | the reward model's score of each answer; (P, N) in exercise 5, N samples of each prompt |
+# | `rewards` | (B, L) | of every token |
 # | `log_probabilities`, `reference_log_probabilities` | (B, L) | of the tokens, under the policy that sampled and the reference |
 #
 # All tensors are float64 unless said otherwise.
@@ -70,7 +72,7 @@ check("bradley_terry_loss", bradley_terry_loss, hidden=True)
 #
 # <details><summary>Hint 1</summary>How long is each answer?</details>
 # <details><summary>Hint 2</summary>The last place is one less than the length.</details>
-# <details><summary>Hint 3</summary>`values[torch.arange(B), places]`, or `gather`.</details>
+# <details><summary>Hint 3</summary>`values[torch.arange(len(values)), places]`, or `gather`.</details>
 
 
 # %% answer="score_of_answers"
@@ -171,7 +173,7 @@ check("token_advantages", token_advantages, hidden=True)
 
 # %% answer="best_of_n"
 def best_of_n(scores, right, n):
-    """Share of right samples kept, a number; scores (P, N) and right (P, N) with ones and zeros."""
+    """Share of the prompts whose kept sample is right, in [0, 1]; scores (P, N), and right (P, N) with ones and zeros."""
     ### BEGIN SOLUTION
     kept = scores[:, :n].argmax(dim=1)
     return right[torch.arange(len(right)), kept].mean()
@@ -202,7 +204,7 @@ check("best_of_n", best_of_n, hidden=True)
 
 # %% answer="shortcut_report"
 def shortcut_report(chosen_scores, rejected_scores, chosen_lengths, rejected_lengths):
-    """The tuple (accuracy, accuracy of length alone, accuracy on pairs of equal length)."""
+    """The tuple (accuracy, accuracy of length alone, accuracy on pairs of equal length); the four arguments are (B,)."""
     ### BEGIN SOLUTION
     def accuracy(first, second):
         return ((first > second).double() + 0.5 * (first == second).double()).mean()
@@ -226,7 +228,7 @@ check("shortcut_report", shortcut_report, hidden=True)
 # ### 7 In your own words · 3 points · about 20 minutes
 #
 # A reward model is right on 93 of 100 held-out pairs. Best-of-16 with it raises the share of right answers from 40 to 95 of
-# 100. PPO against it for 30 steps makes its score rise all the time. Explain why best-of-16 was safe and PPO may not be,
+# 100. In a run of PPO against it the score rises from step to step. Explain why best-of-16 was safe and PPO may not be,
 # name one measurement that you would have made before the training, and one that you would watch during it.
 #
 # *Graded by hand:* 1 point for the difference between the two uses; 1 point for a measurement before; 1 point for one during.
@@ -237,7 +239,8 @@ check("shortcut_report", shortcut_report, hidden=True)
 # trusted about as far as the 93 say. PPO changes the policy until it writes answers unlike any pair, where the scores are
 # extrapolation, and it goes where the extrapolation is too high.
 #
-# Before: the accuracy where an easy feature cannot decide, such as on pairs of equal length.
+# Before: whether the score sees what matters where nothing easy goes with it, such as on the same answer with a wrong last
+# digit; or the accuracy on pairs that no easy feature decides.
 #
 # During: a judge that was not trained on the same pairs (here the verifier), or samples read by people, and the divergence
 # from the reference as a warning.
