@@ -34,6 +34,7 @@ def test_rlkit_imports_neither_the_autograder_nor_the_book(path):
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "rlkit"], ids=str)
 def test_rlkit_needs_only_its_own_dependencies(path):
     allowed = {"rlkit", "torch", "numpy", "gymnasium", "transformers", "tokenizers", "matplotlib", "cycler", "tqdm"}
+    allowed |= {"pyarrow"} if path.name == "episode_log.py" else set()  # the extra "agents", for the export alone
     assert {name.split(".")[0] for name in imported_names(path)} <= allowed | set(sys.stdlib_module_names)
 
 
