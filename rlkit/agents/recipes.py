@@ -1,0 +1,82 @@
+"""What each agent is trained with: its environment, how its base imitates, how reinforcement learning goes on.
+
+The bases come with rlkit as checkpoints. ``python -m rlkit.agents.recipes`` makes them again, two minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from rlkit.agents.code_agent import CodeAgent
+from rlkit.agents.data_agent import DataAgent
+from rlkit.agents.imitation import ImitationConfig
+from rlkit.agents.imitation import train as imitate
+from rlkit.agents.project_agent import ProjectAgent
+from rlkit.agents.research_agent import ResearchAgent
+from rlkit.agents.text_environment import TextEnvironment
+from rlkit.agents.training import AgentConfig
+from rlkit.lm.checkpoints import SHIPPED, load_checkpoint, save_checkpoint, tiny_llama, word_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+CONTEXT_LENGTH = 512
+SHIPPED_SEED = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An environment with the settings for its base and for its training, tuned here on the seeds 0 to 2."""
+
+    environment: type[TextEnvironment]
+    imitation: ImitationConfig
+    training: AgentConfig
+
+
+RECIPES = {
+    "data_agent": Recipe(DataAgent, ImitationConfig(), AgentConfig()),
+    "code_agent": Recipe(CodeAgent, ImitationConfig(), AgentConfig()),
+    "research_agent": Recipe(
+        ResearchAgent,
+        ImitationConfig(num_steps=240),
+        AgentConfig(num_iterations=30, tasks_per_iteration=4, group_size=8, learning_rate=1.2e-3),
+    ),
+    "project_agent": Recipe(
+        ProjectAgent, ImitationConfig(num_steps=220), AgentConfig(num_iterations=44, learning_rate=1.5e-3)
+    ),
+}
+
+
+def make_base(name: str, seed: int, progress: bool = False) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Train the base of an agent from a seed, on the CPU; every seed has weights and demonstrations of its own."""
+    recipe = RECIPES[name]
+    tokenizer = word_tokenizer(recipe.environment.WORDS)
+    model = tiny_llama(tokenizer, context_length=CONTEXT_LENGTH, seed=seed)
+    imitate(model, tokenizer, recipe.environment, replace(recipe.imitation, seed=seed), progress=progress)
+    return model, tokenizer
+
+
+def load_base(name: str, device: str | torch.device | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the base that comes with rlkit."""
+    if name not in RECIPES:
+        raise ValueError(f"name is {name!r}, expected one of {sorted(RECIPES)}")
+    return load_checkpoint(SHIPPED / name, device)
+
+
+def main() -> None:
+    """Make the shipped bases, or some of them."""
+    parser = argparse.ArgumentParser(prog="python -m rlkit.agents.recipes", description=__doc__)
+    parser.add_argument("names", nargs="*", default=list(RECIPES), help=f"of: {', '.join(RECIPES)} (default: all)")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in options.names:
+        save_checkpoint(SHIPPED / name, *make_base(name, SHIPPED_SEED, progress=True))
+        print(f"wrote {SHIPPED / name}")
+
+
+if __name__ == "__main__":
+    main()
