@@ -98,7 +98,11 @@ def prepared(seed, num_prompts):
     from rlkit.lm.preferences import sample_pairs
 
     model, tokenizer = load_checkpoint(SHIPPED / "chain", "cpu")
-    return model, tokenizer, sample_pairs(model, tokenizer, chain.prompts, chain.reward, num_prompts=num_prompts, seed=seed)
+    return (
+        model,
+        tokenizer,
+        sample_pairs(model, tokenizer, chain.prompts, chain.reward, num_prompts=num_prompts, seed=seed),
+    )
 
 
 @alternative("train_chain")

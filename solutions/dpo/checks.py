@@ -43,7 +43,9 @@ def best_by_hand(best):
     close(best(HALVES, table(0.0, LOG3), 0.5), table(0.1, 0.9).log())
 
 
-@exam.add("optimal_policy", points=1, message="equal rewards leave the reference as it is", hint="whatever the rewards are")
+@exam.add(
+    "optimal_policy", points=1, message="equal rewards leave the reference as it is", hint="whatever the rewards are"
+)
 def nothing_to_gain(best):
     reference = table(0.7, 0.2, 0.1)
     close(best(reference.log(), table(5.0, 5.0, 5.0), 0.3), reference.log())
@@ -75,7 +77,9 @@ def lengths(reward):
     close(reward(policy, reference, flags([1, 0, 0], [1, 1, 1]), 0.1), [0.1, 0.3])
 
 
-@exam.add("implicit_reward", points=1, message="NaN and infinity where the mask is false", hint="nothing of them gets through")
+@exam.add(
+    "implicit_reward", points=1, message="NaN and infinity where the mask is false", hint="nothing of them gets through"
+)
 def behind_the_end(reward):
     policy, reference = table([-1.0, math.nan, -math.inf]), table([-3.0, -1.0, -math.inf])
     close(reward(policy, reference, flags([1, 0, 0]), 2.0), [4.0])
@@ -91,9 +95,14 @@ def probe_reward(reward, random):
 # ---- dpo_loss
 
 
-@exam.add("dpo_loss", points=1, message="a pair by hand, and a policy that is still the reference", hint="log(1 + e), log 2")
+@exam.add(
+    "dpo_loss", points=1, message="a pair by hand, and a policy that is still the reference", hint="log(1 + e), log 2"
+)
 def loss_by_hand(loss):
-    close(loss(table(-2.0, -4.0), table(-1.0, -6.0), table(-3.0, -4.0), table(-3.0, -6.0), 1.0), [math.log(1 + math.e), LOG2])
+    close(
+        loss(table(-2.0, -4.0), table(-1.0, -6.0), table(-3.0, -4.0), table(-3.0, -6.0), 1.0),
+        [math.log(1 + math.e), LOG2],
+    )
 
 
 @exam.add("dpo_loss", points=1, message="beta, and margins of 1000 and -1000", hint="the loss of -1000 is 1000")
@@ -140,7 +149,12 @@ def weight_by_hand(weight):
     close(weight(table(0.0, LOG3), 0.1), [0.05, 0.025])
 
 
-@exam.add("gradient_weight", points=1, message="a pair that is wrong pulls more, up to beta", hint="margins of -log 3 and -1000")
+@exam.add(
+    "gradient_weight",
+    points=1,
+    message="a pair that is wrong pulls more, up to beta",
+    hint="margins of -log 3 and -1000",
+)
 def wrong_pairs(weight):
     close(weight(table(-LOG3, -1000.0, 1000.0), 2.0), [1.5, 2.0, 0.0])
 
@@ -153,7 +167,9 @@ def probe_weight(weight, random):
 # ---- smoothed_loss
 
 
-@exam.add("smoothed_loss", points=1, message="margins 0 and log 3 by hand, and no smoothing", hint="log 2, 0.5623, log 4/3")
+@exam.add(
+    "smoothed_loss", points=1, message="margins 0 and log 3 by hand, and no smoothing", hint="log 2, 0.5623, log 4/3"
+)
 def smoothed_by_hand(loss):
     close(loss(table(0.0, LOG3), 0.25), [LOG2, 0.75 * math.log(4 / 3) + 0.25 * math.log(4)])
     close(loss(table(LOG3, -1000.0), 0.0), [math.log(4 / 3), 1000.0])

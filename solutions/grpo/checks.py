@@ -38,7 +38,9 @@ def parts(result):
 # ---- group_advantages
 
 
-@exam.add("group_advantages", points=1, message="two groups that are mixed, by hand", hint="0, 0, -1, 0 and 1 over 1.0001")
+@exam.add(
+    "group_advantages", points=1, message="two groups that are mixed, by hand", hint="0, 0, -1, 0 and 1 over 1.0001"
+)
 def advantages_by_hand(advantages):
     close(advantages(table(1.0, 5.0, 0.0, 5.0, 2.0), groups(0, 7, 0, 7, 0)), table(0.0, 0.0, -1.0, 0.0, 1.0) / 1.0001)
 
@@ -53,7 +55,12 @@ def equal_rewards(advantages):
     close(advantages(table(1.0, 1.00001), groups(0, 0)), table(-half, half) / (deviation + 1e-4), 1e-6)
 
 
-@exam.add("group_advantages", points=1, message="a group of one beside a group of two", hint="one answer has nothing beside it: 0")
+@exam.add(
+    "group_advantages",
+    points=1,
+    message="a group of one beside a group of two",
+    hint="one answer has nothing beside it: 0",
+)
 def group_of_one(advantages):
     deviation = math.sqrt(2.0) + 1e-4
     close(advantages(table(3.0, 4.0, 2.0), groups(5, 1, 1)), [0.0, 1 / deviation, -1 / deviation])
@@ -140,7 +147,9 @@ def ratio_by_hand(ratio):
     close(ratio(new, table([0.0, 0.0], [0.0, 0.0]), flags([1, 1], [1, 0])), [4.0, 3.0])
 
 
-@exam.add("sequence_ratio", points=1, message="1,500 tokens of ratio 2", hint="2; the product is too large for a number")
+@exam.add(
+    "sequence_ratio", points=1, message="1,500 tokens of ratio 2", hint="2; the product is too large for a number"
+)
 def long_answer(ratio):
     old = torch.full((1, 2000), -1.0, dtype=torch.float64)
     close(ratio(old + math.log(2), old, torch.arange(2000)[None] < 1500), [2.0])

@@ -77,7 +77,10 @@ def parts(result):
 def random_groups(advantages):
     random = exam.random()
     for size in (12, 40):
-        rewards, groups = torch.randn(size, generator=random, dtype=torch.float64), torch.randint(5, (size,), generator=random)
+        rewards, groups = (
+            torch.randn(size, generator=random, dtype=torch.float64),
+            torch.randint(5, (size,), generator=random),
+        )
         close(advantages(rewards, groups), reference_advantages(rewards, groups))
 
 

@@ -40,7 +40,9 @@ def _(rewards, group_ids):
     hint="Equal means equal: a small difference is a signal too, and the offset keeps it small.",
 )
 def _(rewards, group_ids):
-    return by_group(rewards, group_ids, lambda v: torch.zeros_like(v) if len(v) < 2 or v.std() < 1e-3 else standardised(v))
+    return by_group(
+        rewards, group_ids, lambda v: torch.zeros_like(v) if len(v) < 2 or v.std() < 1e-3 else standardised(v)
+    )
 
 
 @misconception(

@@ -112,4 +112,8 @@ def report_by_loop(chosen, rejected, long, short):
         return sum(1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs) / len(pairs) if pairs else float("nan")
 
     rows = list(zip(chosen.tolist(), rejected.tolist(), long.tolist(), short.tolist(), strict=True))
-    return [accuracy([r[:2] for r in rows]), accuracy([r[2:] for r in rows]), accuracy([r[:2] for r in rows if r[2] == r[3]])]
+    return [
+        accuracy([r[:2] for r in rows]),
+        accuracy([r[2:] for r in rows]),
+        accuracy([r[:2] for r in rows if r[2] == r[3]]),
+    ]

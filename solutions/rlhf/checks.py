@@ -34,7 +34,9 @@ def parts(result):
 # ---- bradley_terry_loss
 
 
-@exam.add("bradley_terry_loss", points=1, message="equal rewards, and a difference of log 3, by hand", hint="log 2, log 4/3")
+@exam.add(
+    "bradley_terry_loss", points=1, message="equal rewards, and a difference of log 3, by hand", hint="log 2, log 4/3"
+)
 def loss_by_hand(loss):
     close(loss(table(0.0, LOG3), table(0.0, 0.0)), [LOG2, math.log(4 / 3)])
 
@@ -73,7 +75,9 @@ def unequal_scores(score):
     close(score(values, flags([1, 0, 0], [1, 1, 0], [1, 1, 1])), [1.0, 5.0, 9.0])
 
 
-@exam.add("score_of_answers", points=1, message="values of 0 and below, NaN behind the end", hint="a value may be anything")
+@exam.add(
+    "score_of_answers", points=1, message="values of 0 and below, NaN behind the end", hint="a value may be anything"
+)
 def odd_values(score):
     close(score(table([5.0, 0.0, math.nan], [2.0, 1.0, -4.0]), flags([1, 1, 0], [1, 1, 1])), [0.0, -4.0])
 
@@ -149,7 +153,12 @@ def best_by_hand(best):
         close(best(table([1.0, 3.0, 9.0]), table([1.0, 0.0, 1.0]), n), expected)
 
 
-@exam.add("best_of_n", points=1, message="two prompts, one of them with equal scores", hint="of equal scores the first is kept")
+@exam.add(
+    "best_of_n",
+    points=1,
+    message="two prompts, one of them with equal scores",
+    hint="of equal scores the first is kept",
+)
 def ties(best):
     close(best(table([2.0, 2.0], [0.0, 5.0]), table([1.0, 0.0], [0.0, 1.0]), 2), 1.0)
     close(best(table([2.0, 2.0], [0.0, 5.0]), table([0.0, 1.0], [0.0, 1.0]), 2), 0.5)

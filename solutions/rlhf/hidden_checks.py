@@ -68,7 +68,9 @@ def random_losses(loss):
     random = exam.random()
     for scale in (1.0, 300.0):
         chosen, rejected = scale * torch.randn(2, 20, generator=random, dtype=torch.float64)
-        close(loss(chosen, rejected), [softplus(b - a) for a, b in zip(chosen.tolist(), rejected.tolist(), strict=True)])
+        close(
+            loss(chosen, rejected), [softplus(b - a) for a, b in zip(chosen.tolist(), rejected.tolist(), strict=True)]
+        )
 
 
 @exam.add("score_of_answers", points=1, message="random answers")

@@ -159,7 +159,11 @@ def recursion(rewards, values, mask, discount, gae_lambda, decay=None, cut=True)
     """The right recursion, with what a mistake makes of its parts."""
     kept = mask.double() if cut else torch.ones_like(values)
     weight = discount * gae_lambda if decay is None else decay
-    result, following, next_value = torch.zeros_like(values), torch.zeros_like(values[:, 0]), torch.zeros_like(values[:, 0])
+    result, following, next_value = (
+        torch.zeros_like(values),
+        torch.zeros_like(values[:, 0]),
+        torch.zeros_like(values[:, 0]),
+    )
     for place in reversed(range(values.shape[1])):
         error = rewards[:, place] + discount * next_value - values[:, place]
         following = kept[:, place] * (error + weight * following)

@@ -205,6 +205,7 @@ check("best_of_n", best_of_n, hidden=True)
 # %% answer="shortcut_report"
 def shortcut_report(chosen_scores, rejected_scores, chosen_lengths, rejected_lengths):
     """The tuple (accuracy, accuracy of length alone, accuracy on pairs of equal length); the four arguments are (B,)."""
+
     ### BEGIN SOLUTION
     def accuracy(first, second):
         return ((first > second).double() + 0.5 * (first == second).double()).mean()
