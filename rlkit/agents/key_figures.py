@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from rlkit.seeding import make_generator
+from rlkit.validation import require_finite, require_shapes
 
 Z = 1.959963984540054  # of the normal distribution, for 95%
 RESAMPLES = 2_000
+LARGEST_DRAW = 4_000_000  # episodes drawn at once, 32 MB
 
 
 class Estimate(NamedTuple):
@@ -33,7 +35,23 @@ class Estimate(NamedTuple):
 
 
 def wilson_interval(count: float, total: int) -> Estimate:
-    """Share of successes with Wilson's 95% interval."""
+    r"""Share of successes with Wilson's 95% interval.
+
+    It holds the shares :math:`p` that a test at 5% would not reject, those with
+    :math:`|\hat p - p| \le z \sqrt{p (1 - p) / n}`. Without a success it still ends above 0, at :math:`z^2/(n + z^2)`.
+
+    Parameters
+    ----------
+    count : float
+        Of successes.
+    total : int
+        :math:`n`, of episodes.
+
+    Raises
+    ------
+    ValueError
+        If there is no episode, or if there are more successes than episodes.
+    """
     if not 0 <= count <= total or total < 1:
         raise ValueError(f"count is {count!r} of {total!r}, expected 0 <= count <= total and at least one episode")
     share = count / total
@@ -43,22 +61,45 @@ def wilson_interval(count: float, total: int) -> Estimate:
 
 
 def cost_per_success(costs: Tensor, successes: Tensor, seed: int = 0) -> Estimate:
-    """Sum of all costs over the number of successes, infinite without one; (N,) and (N,)."""
-    return _bootstrap(torch.stack([costs, successes]), lambda rows: rows[0] / rows[1], seed)
+    """Sum of all costs over the number of successes, with its bootstrap interval.
+
+    Infinite where nothing succeeded, whatever it cost: more episodes of this kind do not buy a success.
+
+    Parameters
+    ----------
+    costs, successes : Tensor, shape (N,)
+        Of episodes.
+    seed : int
+        Of the resampling.
+    """
+    require_shapes(costs="N", successes="N", given=locals())
+    return _ratio(costs, successes, seed)
 
 
 def mean_with_interval(values: Tensor, seed: int = 0) -> Estimate:
     """Mean of (N,) with its bootstrap interval."""
-    return _bootstrap(torch.stack([values, torch.ones_like(values)]), lambda rows: rows[0] / rows[1], seed)
+    return _ratio(values, torch.ones_like(values), seed)
 
 
-def _bootstrap(rows: Tensor, ratio, seed: int) -> Estimate:
+def _ratio(above: Tensor, below: Tensor, seed: int) -> Estimate:
     """Ratio of two sums, and its percentile interval over resampled episodes."""
-    rows, count = rows.double(), rows.shape[1]
-    drawn = torch.randint(count, (RESAMPLES, count), generator=make_generator(seed, "bootstrap"))
-    values = ratio(rows[:, drawn].sum(-1))
-    low, high = values.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)) if count > 1 else (values[0],) * 2
-    return Estimate(float(ratio(rows.sum(1))), float(low), float(high))
+    rows, count = torch.stack([above, below]).double(), len(above)
+    if count == 0:
+        raise ValueError("no episodes: is the condition right, and has anything been logged?")
+    require_finite(rows=rows)
+    generator, at_once = make_generator(seed, "bootstrap"), max(1, LARGEST_DRAW // count)
+    drawn = [
+        rows[:, torch.randint(count, (min(at_once, RESAMPLES - done), count), generator=generator)].sum(-1)
+        for done in range(0, RESAMPLES, at_once)
+    ]
+    # Entries of the sorted list, not values between two of them: between a number and infinity there is none.
+    ordered, tail = _divide(*torch.cat(drawn, dim=1)).sort().values, round(0.025 * (RESAMPLES - 1))
+    return Estimate(float(_divide(*rows.sum(1))), float(ordered[tail]), float(ordered[-1 - tail]))
+
+
+def _divide(above: Tensor, below: Tensor) -> Tensor:
+    """Quotient, infinite where the divisor is 0."""
+    return (above / below).masked_fill(below == 0, math.inf)
 
 
 def key_figures(episodes: Sequence[Mapping[str, float]]) -> dict[str, Estimate]:
