@@ -5,6 +5,9 @@
     python benchmarks/language_models.py --quick         # a minute, nothing written
 
 One CPU thread. Times of *Chain* are CPU seconds of this process, times of a step are wall time, medians.
+
+Not measured: GRPO at half a billion parameters on a GPU, since none was at hand. ``python -m rlkit.grpo`` prints its
+tokens a second, and on a GPU its peak memory.
 """
 
 from __future__ import annotations

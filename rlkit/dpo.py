@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from rlkit.lm.sampling import encode_prompts
+from rlkit.lm.resume import Resumable
+from rlkit.lm.sampling import encode_prompts, require_room
 from rlkit.lm.scoring import score
 from rlkit.lm.supervised import encode_completions
 from rlkit.lm.tokens import sequence_log_probability
@@ -124,7 +125,10 @@ def _require_beta(beta: float) -> None:
 
 @dataclass(frozen=True)
 class DPOConfig:
-    """Settings; the defaults were tuned here for *Chain* and the tiny model."""
+    """Settings; the defaults were tuned here for *Chain* and the tiny model.
+
+    A run with a ``checkpoint_folder`` that was interrupted goes on when it is called again with the same arguments.
+    """
 
     beta: float = 0.1
     learning_rate: float = 3e-4
@@ -132,6 +136,8 @@ class DPOConfig:
     batch_size: int = 64
     supervised_coefficient: float = 0.0
     largest_gradient_norm: float = 1.0
+    checkpoint_folder: str | None = None
+    checkpoint_every: int = 50
     seed: int = 0
 
 
@@ -171,6 +177,7 @@ def train(
     prompts, chosen, rejected = (list(column) for column in zip(*pairs, strict=True))
     asked, asked_mask = encode_prompts(tokenizer, prompts, model.device)
     answers, answers_mask = encode_completions(tokenizer, [*chosen, *rejected], model.device)
+    require_room(model, prompts, asked_mask, answers_mask.sum(1).reshape(2, -1).amax(0))
     count = len(pairs)
 
     def log_probabilities(rows: Tensor) -> Tensor:
@@ -190,10 +197,14 @@ def train(
         for _ in range(config.num_epochs)
         for rows in torch.randperm(count, generator=shuffling).split(config.batch_size)
     ]
-    records, run, last_good = [], Run(len(batches), "dpo", progress), LastGood(model)
+    keeper = Resumable(config.checkpoint_folder, config.checkpoint_every, model, tokenizer, optimizer, {})
+    done, records = keeper.start(f"{config!r}, {count} pairs")
+    run, last_good = Run(len(batches), "dpo", progress), LastGood(model)
     model.train()
     with run, last_good:
         for step in run:
+            if step < done:
+                continue
             rows = batches[step]
             policy, fixed = log_probabilities(rows), reference[:, rows]
             losses = loss(policy[0], policy[1], fixed[0], fixed[1], config.beta)
@@ -207,6 +218,7 @@ def train(
             record = {"loss": losses.mean(), "margin": margin.mean(), "accuracy": (margin > 0).float().mean()}
             record |= {"chosen_change": change[0].mean(), "rejected_change": change[1].mean()}
             records.append({"step": torch.tensor(step + 1), **{name: v.detach().cpu() for name, v in record.items()}})
+            keeper.finished(step + 1, records, last=step + 1 == len(batches))
             run.show(loss=losses.mean().item()) if progress else None
     model.eval()
     return DPOResult(stack_history(records), run.ended)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rlkit.group_objective import clip_fraction, group_advantages, grpo_loss, importance_ratio
 from rlkit.lm.divergence import kl_estimate
-from rlkit.lm.evaluation import Reward, call_reward
+from rlkit.lm.evaluation import Reward, call_reward, say_without_signal
 from rlkit.lm.resume import Resumable
 from rlkit.lm.sampling import Completions, decode, sample
 from rlkit.lm.scoring import score
@@ -156,12 +156,13 @@ def train(
                 )
                 last_good.keep()
             records.append({name: torch.as_tensor(value).detach().float().cpu() for name, value in record.items()})
-            run.show(reward=rewards.mean().item()) if progress else None
+            run.show(reward=rewards.mean().item(), equal_groups=equal.float().mean().item()) if progress else None
             keeper.finished(step + 1, records, last=step + 1 == config.num_steps)
     model.eval()
-    nothing = {"clip_fraction": torch.tensor(float("nan"))}
-    nothing |= {name: nothing["clip_fraction"] for name in ("kl", "entropy", "gradient_norm")}
-    return GRPOResult(stack_history([nothing | record for record in records]), run.ended)
+    nothing = dict.fromkeys(("clip_fraction", "kl", "entropy", "gradient_norm"), torch.tensor(float("nan")))
+    history = stack_history([nothing | record for record in records])
+    say_without_signal(history["skipped"]) if history else None
+    return GRPOResult(history, run.ended)
 
 
 def _update(

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from rlkit.lm.sampling import encode_prompts
+from rlkit.lm.sampling import encode_prompts, require_room
 from rlkit.lm.supervised import encode_completions
-from rlkit.lm.updates import take_step
+from rlkit.lm.updates import LastGood, take_step
 from rlkit.seeding import make_generator
 from rlkit.training import Run, require_converging, stack_history
 from rlkit.validation import require_shapes
@@ -138,6 +138,7 @@ def train(
     prompts, chosen, rejected = (list(column) for column in zip(*pairs, strict=True))
     asked, asked_mask = encode_prompts(tokenizer, prompts, model.device)
     answers, answers_mask = encode_completions(tokenizer, [*chosen, *rejected], model.device)
+    require_room(model, prompts, asked_mask, answers_mask.sum(1).reshape(2, -1).amax(0))
     optimizer = torch.optim.AdamW(reward_model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     shuffling, count = make_generator(config.seed, "minibatches"), len(pairs)
     batches = [
@@ -145,9 +146,9 @@ def train(
         for _ in range(config.num_epochs)
         for rows in torch.randperm(count, generator=shuffling).split(config.batch_size)
     ]
-    records, run = [], Run(len(batches), "reward model", progress)
+    records, run, last_good = [], Run(len(batches), "reward model", progress), LastGood(reward_model)
     reward_model.train()
-    with run:
+    with run, last_good:
         for step in run:
             rows = batches[step]
             both = torch.cat([rows, rows + count])
@@ -157,6 +158,7 @@ def train(
             total = loss(scores[0], scores[1]).mean()
             require_converging("loss", total.detach().reshape(1), step)
             take_step(optimizer, total, config.largest_gradient_norm, step)
+            last_good.keep()
             accuracy = preference_accuracy(scores[0].detach(), scores[1].detach())
             records.append({"step": torch.tensor(step + 1), "loss": total.detach().cpu(), "accuracy": accuracy.cpu()})
             run.show(loss=total.item()) if progress else None

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from rlkit.advantages import generalized_advantage_estimate
 from rlkit.grpo import DrawPrompts
 from rlkit.lm.evaluation import Reward, call_reward
+from rlkit.lm.resume import Resumable
 from rlkit.lm.sampling import Completions, decode, sample
 from rlkit.lm.scoring import score
 from rlkit.lm.tokens import masked_mean, token_log_probabilities
@@ -84,6 +85,8 @@ class RLHFConfig:
     Policy and critic share a body, and scores of a reward model may be of any size. A critic's squared error grows with
     the square of that size, so its weight has to be small, or its gradient drags the policy along: with 0.5 the
     regularised objective falls here.
+
+    A run with a ``checkpoint_folder`` that was interrupted goes on when it is called again with the same arguments.
     """
 
     num_steps: int = 50
@@ -97,6 +100,8 @@ class RLHFConfig:
     discount: float = 1.0
     gae_lambda: float = 0.95
     largest_gradient_norm: float = 1.0
+    checkpoint_folder: str | None = None
+    checkpoint_every: int = 10
     seed: int = 0
 
 
@@ -144,13 +149,21 @@ def train(
     optimizer = torch.optim.AdamW(
         [*model.parameters(), *value_head.parameters()], lr=config.learning_rate, weight_decay=0.0
     )
-    drawing = make_generator(config.seed, "prompts")
-    sampling = make_generator(config.seed, "sampling", model.device)
-    records, run, last_good = [], Run(config.num_steps, "rlhf", progress), LastGood(model)
+    generators = {
+        "prompts": make_generator(config.seed, "prompts"),
+        "sampling": make_generator(config.seed, "sampling", model.device),
+    }
+    keeper = Resumable(
+        config.checkpoint_folder, config.checkpoint_every, model, tokenizer, optimizer, generators, value_head
+    )
+    done, records = keeper.start(repr(config))
+    run, last_good = Run(config.num_steps, "rlhf", progress), LastGood(model)
     with run, last_good:
         for step in run:
-            asked = list(draw_prompts(config.batch_size, drawing))
-            completions = sample(model, tokenizer, asked, config.max_new_tokens, sampling)
+            if step < done:
+                continue
+            asked = list(draw_prompts(config.batch_size, generators["prompts"]))
+            completions = sample(model, tokenizer, asked, config.max_new_tokens, generators["sampling"])
             texts, mask = decode(tokenizer, completions), completions.mask
             scores = call_reward(reward, asked, texts).to(model.device)
             with torch.no_grad():
@@ -176,6 +189,7 @@ def train(
             if watch is not None:
                 record["true_reward"] = call_reward(watch, asked, texts).mean()
             records.append({name: value.detach().cpu() for name, value in record.items()})
+            keeper.finished(step + 1, records, last=step + 1 == config.num_steps)
             run.show(score=scores.mean().item()) if progress else None
     model.eval()
     return RLHFResult(stack_history(records), run.ended)

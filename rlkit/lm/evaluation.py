@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,17 @@ def call_reward(reward: Reward, prompts: Sequence[str], completions: Sequence[st
             f"{completions[place]!r}, expected a finite number"
         )
     return rewards
+
+
+def say_without_signal(skipped: Tensor) -> None:
+    """Warn of steps in which all rewards of every group were equal; ``skipped`` is 1 for each of them, (num_steps,)."""
+    number = int(skipped.sum())
+    if number:
+        warnings.warn(
+            f"in {number} of {len(skipped)} steps every group had equal rewards: nothing was learned from them. "
+            "Prompts that the model answers rightly now and then, or larger groups, give a signal",
+            stacklevel=3,
+        )
 
 
 def accuracy(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from rlkit.lm.checkpoints import save_checkpoint
 
@@ -26,6 +27,9 @@ class Resumable:
         Iterations between two saves.
     model, tokenizer, optimizer
     generators : dict of str to torch.Generator
+        Put back with the rest. Leave out those whose draws a resumed loop repeats.
+    head : Module, optional
+        What is trained beside the model.
     """
 
     def __init__(
@@ -36,9 +40,11 @@ class Resumable:
         tokenizer: PreTrainedTokenizerBase,
         optimizer: torch.optim.Optimizer,
         generators: dict[str, torch.Generator],
+        head: nn.Module | None = None,
     ) -> None:
         self.folder, self.every = None if folder is None else Path(folder), every
         self._model, self._tokenizer, self._optimizer, self._generators = model, tokenizer, optimizer, generators
+        self._head = nn.Module() if head is None else head
 
     def start(self, settings: str) -> tuple[int, list[dict[str, Any]]]:
         """Load what is there; return the number of finished iterations and their records.
@@ -57,6 +63,7 @@ class Resumable:
                 f"{self.folder} holds a run with other settings; give another folder, or those:\n{state['settings']}"
             )
         self._model.load_state_dict(state["model"])
+        self._head.load_state_dict(state["head"])
         self._optimizer.load_state_dict(state["optimizer"])
         for name, generator in self._generators.items():
             generator.set_state(state["generators"][name])
@@ -76,6 +83,7 @@ class Resumable:
             "done": done,
             "records": records,
             "model": self._model.state_dict(),
+            "head": self._head.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "generators": {name: generator.get_state() for name, generator in self._generators.items()},
         }

@@ -85,7 +85,7 @@ def sample(
         If there is no prompt, an empty one, or one that leaves no room in the model's context.
     """
     ids, mask = encode_prompts(tokenizer, prompts, model.device)
-    _require_room(model, prompts, mask, max_new_tokens)
+    require_room(model, prompts, mask, max_new_tokens)
     stops = stop_tokens(model, tokenizer) if stop_ids is None else list(stop_ids)
     return continue_from(model, ids, mask, max_new_tokens, stops, tokenizer.pad_token_id, generator, temperature)
 
@@ -177,13 +177,29 @@ def read_prompts(
     return logits[group], positions[group, -1:]
 
 
-def _require_room(model: PreTrainedModel, prompts: Sequence[str], mask: Tensor, max_new_tokens: int) -> None:
-    """Refuse prompts that leave too little of the context."""
+def require_room(model: PreTrainedModel, prompts: Sequence[str], mask: Tensor, new_tokens: int | Tensor) -> None:
+    """Raise ``ValueError`` for a prompt that leaves too little of the context.
+
+    Positions that a model was not made for are no error in it: with rotary embeddings it computes on, and badly.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+    prompts : sequence of str
+    mask : BoolTensor, shape (B, P)
+    new_tokens : int or LongTensor, shape (B,)
+        Most tokens to be written after each prompt, or the tokens of the completion that each one has.
+    """
     context = getattr(model.config, "max_position_embeddings", None)
     lengths = mask.sum(1)
-    if context is not None and int(lengths.max()) + max_new_tokens > context:
-        longest = int(lengths.argmax())
+    total = lengths + new_tokens
+    if context is not None and int(total.max()) > context:
+        longest = int(total.argmax())
+        if isinstance(new_tokens, int):
+            more = f"max_new_tokens is {new_tokens}"
+        else:
+            more = f"its completion has {int(new_tokens[longest])}"
         raise ValueError(
-            f"prompt {longest} has {int(lengths[longest])} tokens and max_new_tokens is {max_new_tokens}, "
+            f"prompt {longest} has {int(lengths[longest])} tokens and {more}, "
             f"together more than the context of {context}: {prompts[longest][:60]!r}"
         )

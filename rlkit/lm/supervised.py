@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rlkit.lm.sampling import encode_prompts
+from rlkit.lm.resume import Resumable
+from rlkit.lm.sampling import encode_prompts, require_room
 from rlkit.lm.scoring import score
 from rlkit.lm.tokens import masked_mean, right_pad
+from rlkit.lm.updates import LastGood, take_step
 from rlkit.seeding import make_generator
 from rlkit.training import Run, require_converging, stack_history
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SupervisedConfig:
-    """Settings; the defaults were tuned here for *Chain* and the tiny model."""
+    """Settings; the defaults were tuned here for *Chain* and the tiny model.
+
+    A run with a ``checkpoint_folder`` that was interrupted goes on when it is called again with the same arguments.
+    """
 
     num_steps: int = 350
     batch_size: int = 128
@@ -33,6 +38,8 @@ class SupervisedConfig:
     warm_up_steps: int = 50
     final_share: float = 0.1
     largest_gradient_norm: float = 1.0
+    checkpoint_folder: str | None = None
+    checkpoint_every: int = 50
     seed: int = 0
 
 
@@ -81,27 +88,33 @@ def train(
     """
     if len(demonstrations) < config.batch_size:
         raise ValueError(f"{len(demonstrations)} demonstrations, expected at least one batch of {config.batch_size}")
+    every_prompt, every_answer = (list(column) for column in zip(*demonstrations, strict=True))
+    lengths = encode_completions(tokenizer, every_answer)[1].sum(1)
+    require_room(model, every_prompt, encode_prompts(tokenizer, every_prompt)[1], lengths)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     shuffling = make_generator(config.seed, "minibatches")
     order: list[int] = []
-    records, run = [], Run(config.num_steps, "supervised", progress)
+    keeper = Resumable(config.checkpoint_folder, config.checkpoint_every, model, tokenizer, optimizer, {})
+    done, records = keeper.start(repr(config))
+    run, last_good = Run(config.num_steps, "supervised", progress), LastGood(model)
     model.train()
-    with run:
+    with run, last_good:
         for step in run:
             if len(order) < config.batch_size:
                 order = torch.randperm(len(demonstrations), generator=shuffling).tolist()
             rows, order = order[: config.batch_size], order[config.batch_size :]
+            if step < done:
+                continue
             asked, answers = zip(*(demonstrations[row] for row in rows), strict=True)
             prompts, prompt_mask = encode_prompts(tokenizer, asked, model.device)
             ids, mask = encode_completions(tokenizer, answers, model.device)
             total = loss(score(model, prompts, prompt_mask, ids, mask).log_probabilities, mask)
             require_converging("loss", total.detach().reshape(1), step)
             optimizer.param_groups[0]["lr"] = config.learning_rate * learning_rate_share(step, config)
-            optimizer.zero_grad()
-            total.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.largest_gradient_norm)
-            optimizer.step()
+            take_step(optimizer, total, config.largest_gradient_norm, step)
+            last_good.keep()
             records.append({"step": torch.tensor(step + 1), "loss": total.detach().cpu()})
+            keeper.finished(step + 1, records, last=step + 1 == config.num_steps)
             run.show(loss=total.item()) if progress else None
     model.eval()
     return SupervisedResult(stack_history(records), run.ended)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlkit.training import DivergedError, require_converging
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 class LastGood:
@@ -20,7 +16,7 @@ class LastGood:
     A loss that is NaN tells of the weights that gave it, so the last update is the one to undo.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self._parameters: list[Tensor] = list(model.parameters())
         self._kept = [parameter.detach().clone() for parameter in self._parameters]
         self._next = [parameter.detach().clone() for parameter in self._parameters]

@@ -7,8 +7,9 @@ import torch
 
 from rlkit import dpo, grpo, reward_model, rlhf
 from rlkit.group_objective import group_advantages, grpo_loss
-from rlkit.lm import chain, grpo_command
+from rlkit.lm import chain, grpo_command, supervised
 from rlkit.lm.checkpoints import SHIPPED, character_tokenizer, load_checkpoint, save_checkpoint, tiny_llama
+from rlkit.ppo import clipped_surrogate
 from rlkit.seeding import make_generator
 
 
@@ -68,10 +69,11 @@ def test_every_variant_trains(settings):
     assert result.ended == "completed" and not torch.equal(before, weights(model))
 
 
-def test_a_step_without_signal_is_skipped_and_counted():
+def test_a_step_without_signal_is_said_skipped_and_counted():
     model, tokenizer = fresh()
     before = weights(model)
-    result = run(model, tokenizer, reward=lambda prompts, texts: [0.9] * len(prompts))
+    with pytest.warns(UserWarning, match="in 4 of 4 steps every group had equal rewards"):
+        result = run(model, tokenizer, reward=lambda prompts, texts: [0.9] * len(prompts))
     assert torch.equal(before, weights(model))
     assert result.history["skipped"].tolist() == [1.0] * 4
     assert result.history["equal_groups"].tolist() == [1.0] * 4
@@ -84,6 +86,12 @@ def test_bad_rewards_stop_the_run_with_the_prompts_name():
         run(model, tokenizer, reward=lambda prompts, texts: [float("nan")] * len(prompts))
     with pytest.raises(ValueError, match="for 32 completions"):
         run(model, tokenizer, reward=lambda prompts, texts: [1.0])
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(model, tokenizer, reward=lambda prompts, texts: [1 / 0])
+    assert "called with 32 prompts from '" in caught.value.__notes__[0]
+    config = rlhf.RLHFConfig(num_steps=1, batch_size=4)
+    with pytest.raises(ValueError, match=r"inf for prompt '[0-9]{5}='"):
+        rlhf.train(model, tokenizer, chain.prompts, lambda prompts, texts: [float("inf")] * len(prompts), config)
 
 
 def test_a_diverging_run_stops_and_keeps_the_last_good_weights():
@@ -169,6 +177,116 @@ def test_dpo_with_a_supervised_term_holds_the_chosen_completions_up():
         config = dpo.DPOConfig(num_epochs=6, batch_size=8, supervised_coefficient=coefficient)
         changes.append(dpo.train(model, tokenizer, PAIRS, config).history["chosen_change"][-1])
     assert changes[1] > changes[0]
+
+
+def test_texts_longer_than_the_context_are_refused_before_a_step_is_taken():
+    tokenizer = character_tokenizer(chain.CHARACTERS)
+    model = tiny_llama(tokenizer, hidden_size=16, context_length=32)
+    before, long = weights(model), "1" * 29
+    supervised.train(model, tokenizer, [(long, "#8")], supervised.SupervisedConfig(num_steps=1, batch_size=1))
+    assert not torch.equal(before, weights(model))  # 29 tokens, two and the end: as many as there is room for
+    before = weights(model)
+    calls = [
+        lambda: supervised.train(model, tokenizer, [("1=", "#1"), (long, "11#")], supervised.SupervisedConfig(1, 1)),
+        lambda: dpo.train(model, tokenizer, [("1=", "#1", "#2"), (long, "#8", "11#")]),
+        lambda: reward_model.train(model, tokenizer, [("1=", "#1", "#2"), (long, "11#", "#8")]),
+    ]
+    for call in calls:
+        with pytest.raises(
+            ValueError, match=r"prompt 1 has 29 tokens and its completion has 4, .* context of 32: '111"
+        ):
+            call()
+    reason = "prompt 0 has 29 tokens and max_new_tokens is 4, together more than the context of 32"
+    with pytest.raises(ValueError, match=reason):
+        grpo.train(model, tokenizer, lambda number, _: [long] * number, chain.reward, grpo.GRPOConfig(max_new_tokens=4))
+    with pytest.raises(ValueError, match=reason):
+        rlhf.train(model, tokenizer, lambda number, _: [long] * number, chain.reward, rlhf.RLHFConfig(max_new_tokens=4))
+    assert torch.equal(before, weights(model))
+
+
+def test_supervised_training_and_rlhf_undo_the_update_that_gave_nan():
+    model, tokenizer = fresh()
+    seen = []
+
+    def poisoned(*arguments):
+        """The loss, or the surrogate; both have a mean to be spoiled."""
+        seen.append(weights(model))
+        usual = supervised.negative_log_likelihood if len(arguments) == 2 else clipped_surrogate
+        return usual(*arguments) * (float("nan") if len(seen) == 5 else 1.0)
+
+    demonstrations = chain.demonstrations(64, make_generator(0, "demonstrations"))
+    config = supervised.SupervisedConfig(num_steps=10, batch_size=16)
+    with pytest.warns(UserWarning, match="diverged: loss .* is nan at step 4"):
+        result = supervised.train(model, tokenizer, demonstrations, config, loss=poisoned)
+    assert torch.equal(weights(model), seen[3]) and not torch.equal(seen[3], seen[4])
+    assert len(result.history["loss"]) == 4
+    seen.clear()
+    settings = rlhf.RLHFConfig(num_steps=6, batch_size=8)
+    with pytest.warns(UserWarning, match="diverged: loss .* is nan at step 2"):
+        result = rlhf.train(model, tokenizer, chain.prompts, chain.reward, settings, surrogate=poisoned)
+    assert torch.equal(weights(model), seen[2]) and not torch.equal(seen[2], seen[4])  # two updates a step
+    assert len(result.history["loss"]) == 2
+
+
+def test_a_diverging_reward_model_goes_back_to_the_weights_before_the_last_update():
+    model, tokenizer = fresh()
+    calls = []
+
+    def poisoned(chosen, rejected):
+        calls.append(1)
+        return reward_model.bradley_terry_loss(chosen, rejected) * (float("nan") if len(calls) == 2 else 1.0)
+
+    config = reward_model.RewardModelConfig(batch_size=8)
+    with pytest.warns(UserWarning, match="diverged: loss .* is nan at step 1"):
+        result = reward_model.train(model, tokenizer, PAIRS, config, loss=poisoned)
+    assert torch.equal(weights(result.reward_model), weights(reward_model.RewardModel(model, tokenizer)))
+    assert len(result.history["loss"]) == 1
+
+
+def interrupting(function, at):
+    """The function, with Ctrl-C at one of its calls."""
+    calls = []
+
+    def call(*arguments):
+        calls.append(1)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return call
+
+
+def train_supervised(model, tokenizer, folder, at):
+    demonstrations = chain.demonstrations(40, make_generator(0, "demonstrations"))
+    config = supervised.SupervisedConfig(num_steps=6, batch_size=16, checkpoint_folder=folder, checkpoint_every=2)
+    loss = interrupting(supervised.negative_log_likelihood, at)
+    return supervised.train(model, tokenizer, demonstrations, config, loss=loss)
+
+
+def train_dpo(model, tokenizer, folder, at):
+    config = dpo.DPOConfig(num_epochs=2, batch_size=8, checkpoint_folder=folder, checkpoint_every=2)
+    return dpo.train(model, tokenizer, PAIRS, config, loss=interrupting(dpo.dpo_loss, at))
+
+
+def train_rlhf(model, tokenizer, folder, at):
+    config = rlhf.RLHFConfig(num_steps=6, batch_size=8, checkpoint_folder=folder, checkpoint_every=2)
+    return rlhf.train(model, tokenizer, chain.prompts, interrupting(chain.reward, at), config)
+
+
+@pytest.mark.parametrize("train", [train_supervised, train_dpo, train_rlhf])
+def test_what_was_interrupted_goes_on_from_its_folder_as_if_it_had_not_been(tmp_path, train):
+    straight, tokenizer = fresh()
+    whole = train(straight, tokenizer, None, at=None)
+    model, _ = fresh()
+    with pytest.warns(UserWarning, match="interrupted in iteration 3 of 6"):
+        part = train(model, tokenizer, str(tmp_path / "run"), at=4)
+    assert torch.equal(part.history["loss"], whole.history["loss"][:3])
+    saved, _ = load_checkpoint(tmp_path / "run", "cpu")
+    assert not torch.equal(weights(saved), weights(model))  # it was saved after two steps, and went on for one
+    other, _ = fresh()
+    rest = train(other, tokenizer, str(tmp_path / "run"), at=None)
+    assert rest.ended == "completed" and torch.equal(weights(other), weights(straight))
+    assert all(torch.equal(rest.history[name], values) for name, values in whole.history.items())
 
 
 def test_dpo_takes_the_students_loss_and_stops_when_it_is_nan():
