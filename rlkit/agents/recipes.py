@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rlkit.agents.advantage_functions import by_situation
+from rlkit.agents.cached_data_agent import CachedDataAgent
 from rlkit.agents.code_agent import CodeAgent
 from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.imitation import ImitationConfig
@@ -18,7 +20,8 @@ from rlkit.agents.imitation import train as imitate
 from rlkit.agents.project_agent import ProjectAgent
 from rlkit.agents.research_agent import ResearchAgent
 from rlkit.agents.text_environment import TextEnvironment
-from rlkit.agents.training import AgentConfig
+from rlkit.agents.training import Advantages, AgentConfig, AgentResult, episode_advantages
+from rlkit.agents.training import train as train_agent
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint, save_checkpoint, tiny_llama, word_tokenizer
 
 if TYPE_CHECKING:
@@ -30,11 +33,15 @@ SHIPPED_SEED = 0
 
 @dataclass(frozen=True)
 class Recipe:
-    """An environment with the settings for its base and for its training, tuned here on the seeds 0 to 2."""
+    """An environment with the settings for its base and for its training, tuned here on the seeds 0 to 2.
+
+    ``advantages`` says what a turn is credited with (:mod:`rlkit.agents.advantage_functions`).
+    """
 
     environment: type[TextEnvironment]
     imitation: ImitationConfig
     training: AgentConfig
+    advantages: Advantages = episode_advantages
 
 
 RECIPES = {
@@ -42,11 +49,15 @@ RECIPES = {
     "code_agent": Recipe(CodeAgent, ImitationConfig(), AgentConfig()),
     "research_agent": Recipe(
         ResearchAgent,
-        ImitationConfig(num_steps=240),
-        AgentConfig(num_iterations=30, tasks_per_iteration=4, group_size=8, learning_rate=1.2e-3),
+        ImitationConfig(num_steps=400),
+        AgentConfig(num_iterations=40, tasks_per_iteration=4, group_size=8, learning_rate=1.2e-3),
+        by_situation,
     ),
-    "project_agent": Recipe(
-        ProjectAgent, ImitationConfig(num_steps=220), AgentConfig(num_iterations=44, learning_rate=1.5e-3)
+    "project_agent": Recipe(ProjectAgent, ImitationConfig(), AgentConfig()),
+    "cached_data_agent": Recipe(
+        CachedDataAgent,
+        ImitationConfig(num_steps=400),
+        AgentConfig(num_iterations=40, tasks_per_iteration=12, group_size=8),
     ),
 }
 
@@ -58,6 +69,15 @@ def make_base(name: str, seed: int, progress: bool = False) -> tuple[PreTrainedM
     model = tiny_llama(tokenizer, context_length=CONTEXT_LENGTH, seed=seed)
     imitate(model, tokenizer, recipe.environment, replace(recipe.imitation, seed=seed), progress=progress)
     return model, tokenizer
+
+
+def train_by_recipe(
+    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int, progress: bool = False
+) -> AgentResult:
+    """Train a model in place with the settings of an agent's recipe."""
+    recipe = RECIPES[name]
+    config = replace(recipe.training, seed=seed)
+    return train_agent(model, tokenizer, recipe.environment, config, recipe.advantages, progress=progress)
 
 
 def load_base(name: str, device: str | torch.device | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

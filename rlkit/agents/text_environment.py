@@ -20,6 +20,8 @@ from typing import Any, ClassVar
 import gymnasium
 from gymnasium import spaces
 
+from rlkit.agents.prices import priced_reward
+
 LONGEST_ACTION, LONGEST_OBSERVATION = 2_000, 600
 CHARACTERS = string.printable
 
@@ -145,7 +147,7 @@ class TextEnvironment(gymnasium.Env):
         """Return the turn's reward."""
         if self.ONLY_SUCCESS_PAYS:
             return gained * (1 - self.price * self.info["cost"]) - self.unsafe_price * tool.unsafe
-        return gained - self.price * tool.price - self.unsafe_price * tool.unsafe
+        return priced_reward(gained, tool.price, tool.unsafe, self.price, self.unsafe_price)
 
 
 def arguments(text: str, *allowed: tuple[str, ...] | None) -> list[str]:
