@@ -55,7 +55,7 @@ def filter_scripts(app, pagename: str, templatename: str, context: dict, doctree
 
 def setup(app) -> dict[str, bool]:
     """Register the extension."""
-    app.add_config_value("page_widgets", ["gridworld-planner.js"], "html")
+    app.add_config_value("page_widgets", ["gridworld-planner.js", "trace-player.js"], "html")
     app.connect("builder-inited", copy_mathjax)
     app.connect("html-page-context", filter_scripts, priority=999)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,26 @@ class Widget(SphinxDirective):
     def data(self) -> str:
         """Return HTML to put into the element before the fallback text."""
         return ""
+
+    def file_beside_page(self) -> str:
+        """Return the text of the file that :file: names."""
+        relative, absolute = self.env.relfn2path(self.options["file"])
+        self.env.note_dependency(relative)
+        try:
+            return Path(absolute).read_text(encoding="utf-8")
+        except OSError as error:
+            raise self.error(f"{self.name}: cannot read :file: {relative}: {error.strerror}") from error
+
+    def checked_script(self, text: str, origin: str, complaint: Callable[[Any], str]) -> str:
+        """Return JSON as a script of type JSON, or say what is wrong with it and where it came from."""
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise self.error(f"{self.name}: {origin} is not JSON: {error}") from error
+        if complaint(value):
+            raise self.error(f"{self.name}: {origin}: {complaint(value)}")
+        written = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+        return f'<script type="application/json">{written}</script>'
 
     def run(self) -> list[nodes.Node]:
         """Return the element around its fallback text."""
@@ -87,23 +108,8 @@ class GaeDial(Widget):
         """Return the trajectory as a script of type JSON."""
         if ("trajectory" in self.options) == ("file" in self.options):
             raise self.error("gae-dial: give either :file: or :trajectory:")
-        text = self.options.get("trajectory", "")
-        if "file" in self.options:
-            relative, absolute = self.env.relfn2path(self.options["file"])
-            self.env.note_dependency(relative)
-            try:
-                text = Path(absolute).read_text(encoding="utf-8")
-            except OSError as error:
-                raise self.error(f"gae-dial: cannot read :file: {relative}: {error.strerror}") from error
-        try:
-            trajectory = json.loads(text)
-        except ValueError as error:
-            raise self.error(f"gae-dial: the trajectory is not JSON: {error}") from error
-        complaint = what_is_wrong(trajectory)
-        if complaint:
-            raise self.error(f"gae-dial: {complaint}")
-        written = json.dumps(trajectory, separators=(",", ":")).replace("<", "\\u003c")
-        return f'<script type="application/json">{written}</script>'
+        text = self.file_beside_page() if "file" in self.options else self.options["trajectory"]
+        return self.checked_script(text, self.options.get("file", ":trajectory:"), what_is_wrong)
 
 
 class PreferenceDial(Widget):
