@@ -30,8 +30,6 @@ class ResearchAgent(TextEnvironment):
         Questions in a session.
     num_people : int
         People that the questions are about: the fewer, the more a note is worth.
-    wrong_price : float
-        What a wrong answer takes away, so that guessing among eight does not pay.
     """
 
     TOOLS: ClassVar[dict[str, Tool]] = {
@@ -46,9 +44,9 @@ class ResearchAgent(TextEnvironment):
     )  # fmt: skip
     TURNS_PER_QUESTION: ClassVar[int] = 8
 
-    def __init__(self, num_questions: int = 6, num_people: int = 2, wrong_price: float = 0.5, **options) -> None:
+    def __init__(self, num_questions: int = 6, num_people: int = 2, **options) -> None:
         super().__init__(max_turns=num_questions * self.TURNS_PER_QUESTION, **options)
-        self.num_questions, self.num_people, self.wrong_price = num_questions, num_people, wrong_price
+        self.num_questions, self.num_people = num_questions, num_people
         self.database = sqlite3.connect(":memory:")
 
     def begin(self) -> str:
@@ -74,7 +72,7 @@ class ResearchAgent(TextEnvironment):
         self.database.executemany("INSERT INTO archive VALUES (?)", notes)
         asked = chance.sample(others, self.num_people)
         self.questions = [(chance.choice(("city", "lang")), chance.choice(asked)) for _ in range(self.num_questions)]
-        self.number, self.turns_here, self.wrong = 0, 0, False
+        self.number, self.turns_here, self.spent = 0, 0, 0.0
         self.found: tuple[str, ...] | None = None
         self.info |= {"searches": 0.0, "notes": 0.0, "recalls": 0.0, "hits": 0.0}
         return self._question()
@@ -89,7 +87,7 @@ class ResearchAgent(TextEnvironment):
         number = self.number
         observation, reward, terminated, truncated, info = super().step(action)
         if self.turns_here >= self.TURNS_PER_QUESTION and self.number == number and not terminated:
-            observation = self._next_question()
+            observation, self.spent = self._next_question(), 0.0
             info |= {"fresh_context": self.fresh_context}
             terminated = self.finished
             self.history, self.opening = [], observation
@@ -144,13 +142,15 @@ class ResearchAgent(TextEnvironment):
         relation, person = self.questions[self.number]
         right = answer == self.facts[self.facts[person, "boss"], relation]
         self.info["success"] += right / self.num_questions
-        self.wrong = not right
         return self._next_question()
 
     def _reward(self, gained: float, tool: Tool) -> float:
-        """Every question pays 1; a wrong answer takes something away, and no answer does not."""
-        wrong, self.wrong = self.wrong, False
-        return super()._reward(gained * self.num_questions - self.wrong_price * wrong, tool)
+        """A right answer pays 1 less the price of this question's tools; a question that fails costs nothing."""
+        self.spent += tool.price
+        reward = gained * self.num_questions * (1 - self.price * self.spent)
+        if self.turns_here == 0:  # the question has ended
+            self.spent = 0.0
+        return reward - self.unsafe_price * tool.unsafe
 
     def anchor(self) -> str:
         """Return the number of the question: what all sessions of a group have in common."""
@@ -179,17 +179,18 @@ class ResearchAgent(TextEnvironment):
         )
 
     def sloppy(self, chance: random.Random) -> str:
-        """Guess, forget the knowledge base, search with too few words."""
+        """Forget the knowledge base, search with too few words, misread what was found."""
         key, value = self._needed()
         relation, _ = self.questions[self.number]
         action, seen = self.history[-1] if self.history else ("", "")
         draw = chance.random
-        if draw() < 0.26:
-            return "ANSWER " + chance.choice(CITIES if relation == "city" else LANGUAGES)
+        guess = "ANSWER " + chance.choice(CITIES if relation == "city" else LANGUAGES)
+        if draw() < 0.06:
+            return guess
         if action.startswith("FIND") and seen != "none" and draw() < 0.5:
             return "NOTE"
         if value is not None:
-            return f"ANSWER {value}"
+            return f"ANSWER {value}" if draw() < 0.38 else guess
         if action == f"RECALL {key[0]} {key[1]}" or draw() > 0.5:
             return f"FIND {key[0]} {key[1]}" if draw() < 0.9 else f"FIND {key[0]}"
         return f"RECALL {key[0]} {key[1]}"

@@ -11,6 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import rlkit.agents
+from rlkit.agents.cached_data_agent import CachedDataAgent
 from rlkit.agents.code_agent import CodeAgent
 from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.programs import ProgramWorker, run_program
@@ -19,7 +20,7 @@ from rlkit.agents.research_agent import ResearchAgent
 from rlkit.agents.text_environment import LONGEST_OBSERVATION
 from rlkit.agents.ticket_queue import TicketQueue
 
-AGENTS = [DataAgent, CodeAgent, ResearchAgent, ProjectAgent]
+AGENTS = [DataAgent, CachedDataAgent, CodeAgent, ResearchAgent, ProjectAgent]
 ALL = [*AGENTS, TicketQueue]
 
 
@@ -50,6 +51,18 @@ def test_a_seed_decides_everything_but_the_actions(kind):
     for seed in range(20):
         assert play(one, seed, "sloppy") == play(other, seed, "sloppy")
     assert len({one.reset(seed=seed)[0] for seed in range(30)}) > 1 or kind is CodeAgent
+
+
+def test_gymnasium_steps_several_as_a_batch_with_the_results_of_each_alone():
+    together = gymnasium.make_vec("rlkit/DataAgent-v0", num_envs=3, vectorization_mode="sync")
+    alone = [DataAgent() for _ in range(3)]
+    openings, _ = together.reset(seed=[4, 5, 6])
+    assert list(openings) == [one.reset(seed=seed)[0] for one, seed in zip(alone, (4, 5, 6), strict=True)]
+    for commands in (("LOOK pear", "CALL fig", "nonsense"), ("WAIT", "SUM ta pear", "FORCE")):
+        seen, rewards, ended, _, info = together.step(commands)
+        steps = [one.step(command) for one, command in zip(alone, commands, strict=True)]
+        assert list(seen) == [step[0] for step in steps] and list(rewards) == [step[1] for step in steps]
+        assert not ended.any() and list(info["unsafe"]) == [step[4]["unsafe"] for step in steps]
 
 
 @pytest.mark.parametrize("kind", ALL)
