@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Practices
 #
-# This assignment goes with the chapters *Agents in practice* and *The flywheel*. You write the reward of a coding agent, plan
+# This assignment goes with the chapters *Three practices* and *The flywheel*. You write the reward of a coding agent, plan
 # what a research agent searches and files, read the logs of training runs, and turn logged episodes into weights and pairs.
 #
 # Seven exercises, 23 points, and a written answer of 3 points. About three hours.
