@@ -11,11 +11,14 @@ from rlkit.agents.batches import token_batch, turn_rewards
 from rlkit.agents.code_agent import CodeAgent
 from rlkit.agents.credit import trajectory_advantages, turn_advantages, turn_keys, turn_returns
 from rlkit.agents.data_agent import DataAgent
+from rlkit.agents.episode_log import EpisodeLog
+from rlkit.agents.instructions import instructed
+from rlkit.agents.recipes import RECIPES
 from rlkit.agents.research_agent import ResearchAgent
 from rlkit.agents.rollouts import rollout
 from rlkit.agents.ticket_queue import TicketQueue
 from rlkit.lm.chat import Chat
-from rlkit.lm.checkpoints import character_tokenizer, tiny_llama, word_tokenizer
+from rlkit.lm.checkpoints import character_tokenizer, load_checkpoint, save_checkpoint, tiny_llama, word_tokenizer
 from rlkit.lm.scoring import score_sequences
 from rlkit.seeding import make_generator
 
@@ -240,6 +243,40 @@ def test_training_teaches_the_ticket_queue():
     training.train(model, tokenizer, make, config, advantages=by_ticket)
     after = training.evaluate(model, tokenizer, make, 60, max_new_tokens=3)["success"]
     assert after > before + 0.1
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_instructions_name_every_command_and_price_and_open_every_context(name):
+    environment = instructed(RECIPES[name].environment)()
+    opening, _ = environment.reset(seed=3)
+    plain, _ = RECIPES[name].environment().reset(seed=3)
+    assert opening == f"{environment.instructions}\n\n{plain}" and opening in environment.observation_space
+    for command, tool in environment.TOOLS.items():
+        (line,) = [line for line in opening.splitlines() if line.split(" ")[0].rstrip(":") == command]
+        assert f"costs {tool.price:g}" in line and ("unsafe" in line) == tool.unsafe
+    if name == "research_agent":
+        observation = environment.step("ANSWER rome")[0]
+        assert observation.startswith(environment.instructions) and observation in environment.observation_space
+
+
+def test_the_command_line_trains_a_qwen2_checkpoint_on_instructions_and_logs_its_episodes(tmp_path, capsys):
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    from rlkit.agents.__main__ import main
+
+    tokenizer = chatml_tokenizer()
+    config = Qwen2Config(vocab_size=len(tokenizer) + 1, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+                         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048)  # fmt: skip
+    save_checkpoint(tmp_path / "base", Qwen2ForCausalLM(config), tokenizer)
+    arguments = ["--agent", "data_agent", "--model", tmp_path / "base", "--out", tmp_path / "out", "--device", "cpu"]
+    arguments += ["--instructions", "--log", tmp_path / "log.sqlite", "--bfloat16", "--gradient-checkpointing"]
+    arguments += ["--num-iterations", 2, "--tasks-per-iteration", 2, "--group-size", 2, "--episodes", 2]
+    main([str(argument) for argument in arguments])
+    assert "success 0.000" in capsys.readouterr().out
+    with EpisodeLog(tmp_path / "log.sqlite") as log:
+        assert len(log.read()) == 8 and len(log.read("policy = ?", ["iteration 1"])) == 4
+        assert "SUM table item" in log.read()[0].observations[0]
+    load_checkpoint(tmp_path / "out", "cpu")
 
 
 def test_a_real_chat_template_goes_all_the_way():
