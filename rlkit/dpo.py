@@ -107,6 +107,27 @@ def ipo_loss(
     return (margin / beta - 1 / (2 * beta)).square()
 
 
+def supervised_term(log_probability: Tensor, lengths: Tensor) -> Tensor:
+    r"""Mean over answers of :math:`-\log \pi_\theta(y^+ \mid x) / \lvert y^+ \rvert`, a scalar that holds them up.
+
+    Each answer counts alike, as in the paper; TRL's ``"sft"`` lets each token count alike, which is the same where all
+    answers are of one length.
+
+    Parameters
+    ----------
+    log_probability : Tensor, shape (...)
+        Of whole chosen completions.
+    lengths : Tensor, shape (...)
+        Their tokens.
+
+    References
+    ----------
+    Pang et al. (2024), "Iterative Reasoning Preference Optimization".
+    """
+    require_shapes(log_probability="...", lengths="...", given=locals())
+    return -(log_probability / lengths).mean()
+
+
 def _margin(
     policy_chosen: Tensor, policy_rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor, beta: float
 ) -> Tensor:
@@ -209,7 +230,7 @@ def train(
             policy, fixed = log_probabilities(rows), reference[:, rows]
             losses = loss(policy[0], policy[1], fixed[0], fixed[1], config.beta)
             lengths = answers_mask[rows].sum(1)
-            total = losses.mean() - config.supervised_coefficient * (policy[0] / lengths).mean()
+            total = losses.mean() + config.supervised_coefficient * supervised_term(policy[0], lengths)
             require_converging("loss", total.detach().reshape(1), step)
             take_step(optimizer, total, config.largest_gradient_norm, step)
             last_good.keep()

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from rlkit.dpo import dpo_loss, ipo_loss
+from rlkit.dpo import dpo_loss, ipo_loss, supervised_term
 from rlkit.group_objective import group_advantages, grpo_loss
 from rlkit.lm.tokens import sequence_log_probability
 
@@ -125,7 +125,7 @@ class ScoredModel:
         return SimpleNamespace(log_probs=self.scores, entropy=zeros, mean_logits=zeros, is_top1=top)
 
 
-def trl_dpo_loss(policy, reference, mask, beta, smoothing, kind, patch):
+def trl_dpo_loss(policy, reference, mask, beta, smoothing, kinds, patch):
     patch.setattr(trl_dpo, "disable_gradient_checkpointing", lambda *a, **k: nullcontext())
     patch.setattr(trl_dpo, "is_peft_model", lambda model: False)
     model = ScoredModel(policy)
@@ -137,8 +137,8 @@ def trl_dpo_loss(policy, reference, mask, beta, smoothing, kind, patch):
         ld_alpha=None,
         precompute_ref_logps=False,
         f_divergence_type="reverse_kl",
-        loss_types=[kind],
-        loss_weights=[1.0],
+        loss_types=list(kinds),
+        loss_weights=list(kinds.values()),
         beta=beta,
         label_smoothing=smoothing,
         use_weighting=False,
@@ -160,7 +160,7 @@ def test_dpo_losses_and_gradients_equal_trls(kind, smoothing, beta, monkeypatch)
         policy = ((draw(12, 9, seed=seed) - 2) * mask).requires_grad_()
         reference = policy.detach() + 0.3 * draw(12, 9, seed=seed + 1) * mask
         # TRL's model gives 0 outside the completion.
-        theirs = trl_dpo_loss(policy * mask, reference, mask, beta, smoothing, kind, monkeypatch)
+        theirs = trl_dpo_loss(policy * mask, reference, mask, beta, smoothing, {kind: 1.0}, monkeypatch)
         sums = [sequence_log_probability(scores, mask) for scores in (policy, reference)]
         if kind == "ipo":  # TRL divides IPO's log-ratios by the lengths
             sums = [values / mask.sum(1) for values in sums]
@@ -174,6 +174,39 @@ def test_dpo_losses_and_gradients_equal_trls(kind, smoothing, beta, monkeypatch)
             ours = (((1 - smoothing) * straight - smoothing * swapped) / (1 - 2 * smoothing)).mean()
         else:
             ours = dpo_loss(chosen, rejected, fixed_chosen, fixed_rejected, beta).mean()
+        assert abs(ours.item() - theirs.item()) < 1e-6
+        one, other = (torch.autograd.grad(loss, policy)[0] for loss in (ours, theirs))
+        assert (one - other).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
+@pytest.mark.parametrize("beta", [0.1, 2.0])
+def test_label_smoothing_equals_that_of_trl(smoothing, beta, monkeypatch):
+    """TRL smooths labels in "aot" alone, which sorts a batch's log-ratios: nothing to sort in a batch of one pair."""
+    for seed in range(0, 50, 10):
+        mask = lengths_mask(2, 9, seed)
+        policy = ((draw(2, 9, seed=seed) - 2) * mask).requires_grad_()
+        reference = policy.detach() + 0.3 * draw(2, 9, seed=seed + 1) * mask
+        theirs = trl_dpo_loss(policy * mask, reference, mask, beta, smoothing, {"aot": 1.0}, monkeypatch)
+        (chosen, rejected), fixed = (sequence_log_probability(scores, mask) for scores in (policy, reference))
+        ours = dpo_loss(chosen, rejected, *fixed, beta, smoothing)
+        assert abs(ours.item() - theirs.item()) < 1e-6
+        one, other = (torch.autograd.grad(loss, policy)[0] for loss in (ours, theirs))
+        assert (one - other).abs().max() < 1e-6 < one.abs().max()
+
+
+def test_the_supervised_term_equals_that_of_trl_where_the_chosen_answers_have_one_length(monkeypatch):
+    for seed in range(0, 50, 10):
+        mask = torch.cat([lengths_mask(1, 9, seed).expand(6, -1), lengths_mask(6, 9, seed + 1)])
+        policy = ((draw(12, 9, seed=seed) - 2) * mask).requires_grad_()
+        reference = policy.detach() + 0.3 * draw(12, 9, seed=seed + 1) * mask
+        kinds = {"sigmoid": 1.0, "sft": 0.2}
+        theirs = trl_dpo_loss(policy * mask, reference, mask, 0.1, 0.0, kinds, monkeypatch)
+        (chosen, rejected), (fixed_chosen, fixed_rejected) = (
+            sequence_log_probability(scores, mask).chunk(2) for scores in (policy, reference)
+        )
+        ours = dpo_loss(chosen, rejected, fixed_chosen, fixed_rejected, 0.1).mean()
+        ours = ours + 0.2 * supervised_term(chosen, mask[:6].sum(1))
         assert abs(ours.item() - theirs.item()) < 1e-6
         one, other = (torch.autograd.grad(loss, policy)[0] for loss in (ours, theirs))
         assert (one - other).abs().max() < 1e-6
