@@ -57,7 +57,7 @@ RECIPES = {
     "cached_data_agent": Recipe(
         CachedDataAgent,
         ImitationConfig(num_steps=400),
-        AgentConfig(num_iterations=40, tasks_per_iteration=12, group_size=8),
+        AgentConfig(num_iterations=32, tasks_per_iteration=10, group_size=8),
     ),
 }
 
