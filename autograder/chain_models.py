@@ -6,13 +6,12 @@ sums are drawn here, the model writes its answers here, and the digit is compare
 
 from __future__ import annotations
 
-import copy
 import functools
 from typing import Any
 
 import torch
 
-from autograder.checks import Failed, describe, holds, numbers
+from autograder.handed_in_models import model_from
 
 NUM_SUMS = 300
 
@@ -27,18 +26,7 @@ def base() -> tuple[Any, Any]:
 
 def model_of(answer: Any) -> Any:
     """Return a model with the parameters of an answer; fail unless it is a list of tensors of the right shapes."""
-    model = copy.deepcopy(base()[0])
-    expected = [tuple(parameter.shape) for parameter in model.parameters()]
-    if not isinstance(answer, (list, tuple)) or len(answer) != len(expected):
-        raise Failed(f"expected a list of {len(expected)} tensors, as list(model.parameters()), got {describe(answer)}")
-    parts = [numbers(part) for part in answer]
-    shapes = [tuple(part.shape) for part in parts]
-    holds(shapes == expected, f"the tensors have other shapes than the model's parameters: {shapes[:3]} ...")
-    holds(all(bool(part.isfinite().all()) for part in parts), "the parameters hold NaN or infinity: training diverged")
-    with torch.no_grad():
-        for parameter, part in zip(model.parameters(), parts, strict=True):
-            parameter.copy_(part)
-    return model
+    return model_from(base()[0], answer)
 
 
 def share_right(answer: Any, random: torch.Generator) -> float:
