@@ -45,7 +45,7 @@ class Recipe:
 
 
 RECIPES = {
-    "data_agent": Recipe(DataAgent, ImitationConfig(), AgentConfig()),
+    "data_agent": Recipe(DataAgent, ImitationConfig(), AgentConfig(num_iterations=90, final_share=0.1)),
     "code_agent": Recipe(CodeAgent, ImitationConfig(), AgentConfig()),
     "research_agent": Recipe(
         ResearchAgent,
@@ -53,7 +53,7 @@ RECIPES = {
         AgentConfig(num_iterations=40, tasks_per_iteration=4, group_size=8, learning_rate=1.2e-3),
         by_situation,
     ),
-    "project_agent": Recipe(ProjectAgent, ImitationConfig(), AgentConfig()),
+    "project_agent": Recipe(ProjectAgent, ImitationConfig(), AgentConfig(num_iterations=90, final_share=0.1)),
     "cached_data_agent": Recipe(
         CachedDataAgent,
         ImitationConfig(num_steps=400),

@@ -34,7 +34,11 @@ TASKS_OF_A_RUN = 1_000_000
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """Settings; the defaults were tuned here for the data agent and the tiny model."""
+    """Settings; the defaults were tuned here for the data agent and the tiny model.
+
+    The learning rate falls linearly to ``final_share`` of what it is at first. A real model wants one a hundred times
+    smaller.
+    """
 
     num_iterations: int = 60
     tasks_per_iteration: int = 8
@@ -42,6 +46,7 @@ class AgentConfig:
     max_new_tokens: int = 6
     num_epochs: int = 1
     learning_rate: float = 1e-3
+    final_share: float = 1.0
     clip_low: float = 0.2
     clip_high: float = 0.2
     aggregation: str = "token_mean"
@@ -100,6 +105,7 @@ def train(
     records, run, last_good = [], Run(config.num_iterations, "agent", progress), LastGood(model)
     with run, last_good:
         for step in run:
+            optimizer.param_groups[0]["lr"] = config.learning_rate * falling_share(step, config)
             first = TASKS_OF_A_RUN * (config.seed + 1) + step * tasks
             seeds = [first + task for task in range(tasks) for _ in range(size)]
             played = rollout(model, tokenizer, environments, seeds, config.max_new_tokens, sampling, config.temperature)
@@ -115,6 +121,11 @@ def train(
                 after(figures, environments, played)
     model.eval()
     return AgentResult(stack_history(records), run.ended)
+
+
+def falling_share(step: int, config: AgentConfig) -> float:
+    """Share of the learning rate in an iteration, from 1 down to ``final_share`` in the last."""
+    return 1 - (1 - config.final_share) * step / max(1, config.num_iterations - 1)
 
 
 def update(
