@@ -70,7 +70,7 @@ class FlywheelConfig:
     learning_rate: float | None = None
     clip: float = 0.2
     kl_coefficient: float = 0.02
-    beta: float = 0.2
+    beta: float = 0.5
     margin: float = 0.15
     temperature: float = 1.0
     largest_gradient_norm: float = 1.0

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rlkit.agents import flywheel, replay
-from rlkit.agents.changed_data import NEW_NAMES, MovedTables, NewPrices
+from rlkit.agents.changed_data import DearCopy, NoCopy
 from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.episode_log import EpisodeLog
 from rlkit.agents.rollouts import Context, Trajectory, rollout
@@ -278,10 +278,10 @@ def test_a_real_chat_template_goes_all_the_way_through_the_log(tmp_path):
 # The world after a change -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [MovedTables, NewPrices])
+@pytest.mark.parametrize("kind", [NoCopy, DearCopy])
 def test_the_changed_worlds_can_be_solved_in_the_words_of_the_old_one(kind):
     tokenizer = word_tokenizer(DataAgent.WORDS)
-    environment, solved, costs = kind(), 0, []
+    environment, solved = kind(), 0
     for seed in range(100):
         text, _ = environment.reset(seed=seed)
         chance, over = random.Random(seed), False
@@ -290,19 +290,17 @@ def test_the_changed_worlds_can_be_solved_in_the_words_of_the_old_one(kind):
             assert tokenizer.unk_token_id not in tokenizer(f"{text} {action}")["input_ids"]
             text, _, over, _, info = environment.step(action)
         solved += info["success"]
-        costs.append(info["cost"])
     assert solved >= 97
-    if kind is NewPrices:
-        assert max(costs) < 1.0 and sum(costs) / 100 < 0.15
 
 
-def test_what_the_catalogue_tells_is_the_old_name():
-    moved, usual = MovedTables(), DataAgent()
-    for seed in range(20):
-        moved.reset(seed=seed)
-        usual.reset(seed=seed)
-        told, true = moved.tool_look("pear").split()[1], usual.tool_look("pear").split()[1]
-        assert NEW_NAMES[told] == true and told != true
-        moved.locked = False
-        assert moved.tool_sum(f"{told} pear") == "none"
-        assert moved.tool_sum(f"{true} pear").startswith("=")
+def test_a_scan_finds_nothing_or_costs_more_after_the_change_and_all_else_is_as_it_was():
+    seen = {}
+    for kind in (DataAgent, NoCopy, DearCopy):
+        environment = kind(locked=0.0)
+        opening, _ = environment.reset(seed=3)
+        answers = [environment.step(action)[:2] for action in ("LOOK pear", "SCAN pear", "SCAN apple")]
+        seen[kind] = [opening, *answers]
+    before, gone, dear = seen[DataAgent], seen[NoCopy], seen[DearCopy]
+    assert before[:2] == gone[:2] == dear[:2] and before[3] == gone[3] == dear[3]
+    assert gone[2] == ("none", -0.3)
+    assert dear[2] == (before[2][0], -0.9) and before[2][0].startswith("= ")
