@@ -45,7 +45,7 @@ def _draw_point(axes: Axes, one: Estimate, place: float, edge: float, colour: st
     low, high = min(one.low, edge), min(one.high, edge)
     axes.plot([low, high], [place, place], color=colour, linestyle="-", solid_capstyle="butt")
     if math.isfinite(one.value):
-        axes.plot([one.value], [place], mark, color=colour)
+        axes.plot([one.value], [place], mark, color=colour, markersize=5)
     else:
         axes.text(edge, place - 0.08, "∞", color=colour, ha="right", va="bottom")
 
@@ -64,5 +64,5 @@ def plot_front(axes: Axes, points: Mapping[str, tuple[Estimate, Estimate]]) -> N
         axes.plot([cost.low, cost.high], [success.value] * 2, color=colour, linestyle="-", linewidth=1.2)
         axes.plot([cost.value] * 2, [success.low, success.high], color=colour, linestyle="-", linewidth=1.2)
         axes.plot([cost.value], [success.value], mark, color=colour, label=label)
-    axes.set(xlabel="cost of an episode", ylabel="success", xlim=(0, None), ylim=(0, 1.02))
-    axes.legend()
+    axes.set(xlabel="cost of an episode", ylabel="success", xlim=(0, None), ylim=(0, 1.05))
+    axes.legend(loc="lower right")
