@@ -377,7 +377,7 @@ check("key_figures", key_figures, hidden=True)
 # `rewards` (float32) and `mask`, and every trajectory has a number `group`.
 #
 # Return `list(model.parameters())`. The check puts them into a model of its own and lets it work greedily on 200 tasks that you have not seen: it asks for
-# 70 successes in 100, and the agent as it comes has about 40. It also trains for one iteration with two seeds, whose models must differ. It judges the agent
+# 65 successes in 100, and the agent as it comes has about 40. It also trains for one iteration with two seeds, whose models must differ. It judges the agent
 # and cannot see whose advantage trained it: that it is yours is for you. Training is random: up to three seeds are tried, with 15
 # iterations. One takes about five seconds, and the first a few more.
 #

@@ -336,7 +336,10 @@ def probe_figures(figures, random):
 
 # ---- train_data_agent: the agent is judged in the examiner, on tasks that no training saw
 
-ATTEMPTS, ITERATIONS, FEW, GOAL = 3, 15, 1, 0.7
+# The solution with 40 seeds (5000 to 5039): the worst agent succeeded in 0.72 of the tasks, the next one in 0.89, the median one
+# in 0.97; 0 of 40 below the goal, so fewer than 8 in 100 with 95% confidence for one attempt, and fewer than 5 in 10,000 for
+# three. The agent as it comes succeeds in 0.41.
+ATTEMPTS, ITERATIONS, FEW, GOAL = 3, 15, 1, 0.65
 
 
 def best_of(train, random):
@@ -363,14 +366,14 @@ def require_training(train, random):
         raise Failed("two seeds gave the same agent: does the configuration take the seed, and which model is trained?")
 
 
-@exam.add("train_data_agent", points=1, message="the returned agent succeeds in 70 of 100 tasks", seconds=180,
+@exam.add("train_data_agent", points=1, message="the returned agent succeeds in 65 of 100 tasks", seconds=180,
           hint="up to three seeds were tried; is the advantage of exercise 3 right?")  # fmt: skip
 def works(train):
     random = exam.random()
     require_training(train, random)
     best = best_of(train, random)
     if best < GOAL:
-        raise Failed(f"expected at least 70 of 100 successes, got {100 * best:.0f}")
+        raise Failed(f"expected at least 65 of 100 successes, got {100 * best:.0f}")
 
 
 @exam.probe("train_data_agent", tolerance=0)

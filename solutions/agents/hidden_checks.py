@@ -254,11 +254,11 @@ def random_log(figures):
     close(PUBLIC.figure(came, "cost_per_success"), 0.25)
 
 
-@exam.add("train_data_agent", points=2, message="other seeds: the returned agent succeeds in 70 of 100 tasks", seconds=180,
+@exam.add("train_data_agent", points=2, message="other seeds: the returned agent succeeds in 65 of 100 tasks", seconds=180,
           hint="up to three seeds were tried")  # fmt: skip
 def works_again(train):
     random = exam.random()
     PUBLIC.require_training(train, random)
     best = PUBLIC.best_of(train, random)
     if best < PUBLIC.GOAL:
-        raise Failed(f"expected at least 70 of 100 successes, got {100 * best:.0f}")
+        raise Failed(f"expected at least 65 of 100 successes, got {100 * best:.0f}")
