@@ -30,7 +30,7 @@ from rlkit.agents.recipes import RECIPES, make_base, train_by_recipe
 from rlkit.agents.training import evaluate
 
 AGENTS = ("data_agent", "code_agent", "research_agent", "project_agent")
-FIRST_SEED = 310  # settings were tuned on the seeds 0 to 2, and changed once after a look at 300 to 304
+FIRST_SEED = 330  # settings were tuned on the seeds 0 to 2, and changed after a look at 300 to 324
 NUM_EPISODES = {"research_agent": 200}  # of six questions each
 SOURCES = [
     "advantage_functions", "batches", "credit", "imitation", "programs", "rollouts", "text_environment", "training",
