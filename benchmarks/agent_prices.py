@@ -37,9 +37,9 @@ FIRST_SEED = 300  # settings were tuned on seed 0
 TEST_TASKS = 900_000_000
 PRICES = (0.1, 0.5, 1.0, 2.0)
 UNSAFE_PRICE = 0.5
-SHOWN_PER_GROUP = (0.1, 2.0)  # the ends of the front once more, scaled group by group
+SHOWN_PER_GROUP = (0.1, 1.0)  # once more, scaled group by group
 PRICE_WITH_LIMIT = 0.5
-LIMIT, STEP_SIZE = 0.1, 0.15
+LIMIT, STEP_SIZE = 0.1, 0.3
 SOURCES = ["rlkit/agents/batches.py", "rlkit/agents/cached_data_agent.py", "rlkit/agents/credit.py",
            "rlkit/agents/data_agent.py", "rlkit/agents/imitation.py", "rlkit/agents/prices.py",
            "rlkit/agents/recipes.py", "rlkit/agents/rollouts.py", "rlkit/agents/text_environment.py",

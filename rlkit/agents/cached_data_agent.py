@@ -107,18 +107,18 @@ class CachedDataAgent(DataAgent):
         return next((seen.split()[1] for _, seen in self.history if seen.startswith("in ")), None)
 
     def sloppy(self, chance: random.Random) -> str:
-        """Guess and force too often, trust old notes, seldom wait."""
+        """Sum in a table of which it knows nothing, force too often, trust old notes, give up with a guess."""
         draw, item, last = chance.random(), self.parts[0][1], self.history[-1][1] if self.history else ""
         guess, noted = f"SAVE {chance.randint(1, 9)} {chance.randint(0, 9)}", "SAVE " + self.noted
         if last.startswith("="):
-            return "SAVE " + last[2:] if draw < 0.95 else guess
+            return "SAVE " + last[2:] if draw < 0.86 else guess
+        if last == "none":
+            return guess
         if last in ("locked", "busy"):
-            return "FORCE" if draw < 0.35 else "WAIT" if draw < 0.70 else noted if draw < 0.80 else guess
+            return "FORCE" if draw < 0.25 else "WAIT" if draw < 0.50 else noted if draw < 0.55 else guess
         table = self._table()
         if table:
             return f"SUM {table} {item}" if draw < 0.95 else guess
-        if not self.history and draw < 0.46:
-            return guess
-        if not self.history and draw < 0.55 + 0.10 * FRESHNESS[self.freshness]:
+        if not self.history and 0.60 <= draw < 0.63 + 0.27 * FRESHNESS[self.freshness]:
             return noted
-        return f"LOOK {item}" if draw < 0.96 else f"SUM {chance.choice(TABLES)} {item}"
+        return f"SUM {chance.choice(TABLES)} {item}" if draw < 0.60 else f"LOOK {item}"

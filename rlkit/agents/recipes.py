@@ -64,8 +64,8 @@ RECIPES = {
     "project_agent": Recipe(ProjectAgent, ImitationConfig(), AgentConfig(num_iterations=90, final_share=0.1)),
     "cached_data_agent": Recipe(
         CachedDataAgent,
-        ImitationConfig(num_steps=400),
-        AgentConfig(num_iterations=32, tasks_per_iteration=10, group_size=8),
+        ImitationConfig(num_steps=360),
+        AgentConfig(num_iterations=50, tasks_per_iteration=16, group_size=6, kl_coefficient=0.1, final_share=0.5),
     ),
 }
 
