@@ -66,6 +66,7 @@ RECIPES = {
         CachedDataAgent,
         ImitationConfig(num_steps=360),
         AgentConfig(num_iterations=50, tasks_per_iteration=16, group_size=6, kl_coefficient=0.1, final_share=0.5),
+        partial(episode_advantages, divide_by_std=False),
     ),
 }
 
