@@ -54,7 +54,7 @@ REVOLUTIONS = 5
 CHANGES = {"no_copy": NoCopy, "dear_copy": DearCopy}
 STARTING = "safe_rejection"  # the arm whose policies meet the changes
 ADAPTING = ("on_policy", "safe_rejection")
-ADAPTATION, ADAPTATION_EPISODES = {"num_revolutions": 10, "num_batches": 2}, 300
+ADAPTATION, ADAPTATION_EPISODES = {"num_revolutions": 10, "num_batches": 2}, 200
 KEPT = ROOT / "_build" / "agent_bases"
 RUNS = ROOT / "_build" / "agent_runs"
 SOURCES = [f"rlkit/agents/{name}.py" for name in (
@@ -73,19 +73,21 @@ def base_of(seed: int) -> tuple[Model, Any]:
     return load_checkpoint(folder, "cpu")
 
 
-def judge(model: Model, tokenizer: Any, world: type = DataAgent, count: int = NUM_FINAL_EPISODES) -> dict[str, float]:
+def judge(model: Model, tokenizer: Any, world: type = DataAgent, count: int = NUM_FINAL_EPISODES) -> dict[str, Any]:
     """Key figures of sampled episodes on tasks that no training saw."""
     found = evaluate(model, tokenizer, world, count)
     kept = {name: round(found[name], 4) for name in ("return", "success", "unsafe", "cost", "turns", "latency")}
-    return kept | {"cost_per_success": round(found["cost"] / max(found["success"], 1e-9), 4)}
+    # Without a success there is no such number, and JSON has no infinity.
+    return kept | {"cost_per_success": round(found["cost"] / found["success"], 4) if found["success"] else None}
 
 
 def run_arm(arm: str, seed: int, revolutions: int = REVOLUTIONS) -> dict[str, Any]:
     """Figures after each revolution, and how much each revolution's log is worth under the policies after it."""
     base, tokenizer = base_of(seed)
-    model, logs, figures = copy.deepcopy(base), [], [judge(base, tokenizer, count=NUM_TEST_EPISODES)]
+    model, figures = copy.deepcopy(base), [judge(base, tokenizer, count=NUM_TEST_EPISODES)]
+    logs: list[list[Trajectory]] = []
     shares: dict[str, list[float]] = {"one_later": [], "two_later": []}
-    seconds = 0.0
+    seconds, began = 0.0, time.process_time()
 
     def after(revolution: int, played: list[Trajectory]) -> None:
         nonlocal began, seconds
@@ -156,15 +158,14 @@ def kept_run(name: str, seed: int, run: Callable[[], dict[str, Any]], anew: bool
 
 def write(name: str, what: str, runs: dict[str, dict[str, Any]]) -> None:
     """Write one record."""
-    mean = {
-        key: sum(run[key] for run in runs.values()) / len(runs)
-        for key in ("success", "unsafe", "cost", "cost_per_success", "seconds")
-    }
+    mean = {key: sum(run[key] for run in runs.values()) / len(runs) for key in ("success", "unsafe", "cost", "seconds")}
+    cost = mean["cost"] / mean["success"] if mean["success"] else None  # of all episodes of all seeds
+    mean["cost_per_success"] = cost
     write_record(
         name=name,
         claim=f"Data agent, {what}: {mean['success']:.3f} of the episodes succeed, {mean['unsafe']:.3f} are unsafe, at "
-        f"a cost of {mean['cost_per_success']:.3f} a success, in {mean['seconds']:.3g} CPU seconds a seed (means of "
-        f"{len(runs)} seeds).",
+        f"a cost of {'-' if cost is None else round(cost, 3)} a success, in {mean['seconds']:.3g} CPU seconds a seed "
+        f"(means of {len(runs)} seeds).",
         value=mean["success"], unit="share of episodes that succeed", sources=SOURCES, packages=PACKAGES,
         seeds=len(runs), command="python benchmarks/agent_flywheel.py", mean=mean, runs=runs,
     )  # fmt: skip
