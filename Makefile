@@ -64,6 +64,12 @@ bench: setup ## the benchmarks that this machine can run; JSON into benchmarks/r
 	$(RUN) benchmarks/dynamic_programming.py
 	$(RUN) benchmarks/control.py
 	$(RUN) benchmarks/language_models.py
+	$(RUN) benchmarks/agents.py
+	$(RUN) benchmarks/agent_differences.py
+	$(RUN) benchmarks/agent_credit.py
+	$(RUN) benchmarks/agent_prices.py
+	$(RUN) benchmarks/agent_hacking.py
+	$(RUN) benchmarks/agent_flywheel.py
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
