@@ -1,10 +1,11 @@
 """What sets agentic RL apart, measured on the data agent: one-shot control, objectives, rewards of turns, masks.
 
-    python benchmarks/agent_differences.py             # half an hour on one core
+    python benchmarks/agent_differences.py             # a quarter of an hour on one core
     python benchmarks/agent_differences.py --quick     # a minute, nothing written
 
-Every seed has a base of its own, and every arm starts from it with the same settings. One CPU thread; seconds are CPU
-seconds of this process.
+Every seed has a base of its own, and every arm starts from it with the same settings: the defaults of AgentConfig,
+sixty iterations, which is shorter than the recipe of the agent. One CPU thread; seconds are CPU seconds of this
+process.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -31,7 +32,7 @@ from rlkit.agents import training
 from rlkit.agents.batches import TokenBatch, token_batch, turn_rewards
 from rlkit.agents.credit import turn_advantages, turn_keys
 from rlkit.agents.data_agent import DataAgent
-from rlkit.agents.recipes import RECIPES, make_base
+from rlkit.agents.recipes import make_base
 from rlkit.agents.rollouts import Trajectory, rollout
 from rlkit.group_objective import grpo_loss
 from rlkit.lm.scoring import score_sequences
@@ -40,8 +41,9 @@ from rlkit.seeding import make_generator
 FIRST_SEED = 300  # settings were tuned on seeds 0 to 2
 TEST_TASKS = 900_000_000
 PROGRESS_REWARD = 0.5
+NUM_ITERATIONS = 60
 SOURCES = ["rlkit/agents/batches.py", "rlkit/agents/credit.py", "rlkit/agents/data_agent.py",
-           "rlkit/agents/imitation.py", "rlkit/agents/recipes.py", "rlkit/agents/rollouts.py",
+           "rlkit/agents/imitation.py", "rlkit/agents/prices.py", "rlkit/agents/rollouts.py",
            "rlkit/agents/text_environment.py", "rlkit/agents/training.py", "rlkit/group_objective.py",
            "rlkit/lm/chat.py", "rlkit/lm/checkpoints.py", "rlkit/lm/scoring.py",
            "benchmarks/agent_differences.py"]  # fmt: skip
@@ -118,7 +120,7 @@ def prediction(model: Model, batch: TokenBatch) -> Figures:
 
 def run_seed(seed: int, tick: Callable[[str], None], iterations: int, episodes: int) -> dict[str, Figures]:
     """Every arm from the base of one seed."""
-    config = replace(RECIPES["data_agent"].training, seed=seed, num_iterations=iterations)
+    config = training.AgentConfig(seed=seed, num_iterations=iterations)
     began = time.process_time()
     base, tokenizer = make_base("data_agent", seed)
     seconds = time.process_time() - began
@@ -156,6 +158,8 @@ def run_seed(seed: int, tick: Callable[[str], None], iterations: int, episodes: 
     record("no price on unsafe", lambda: DataAgent(unsafe_price=0.0))
     record("success alone", lambda: DataAgent(price=0.0, unsafe_price=0.0))
     record("unmasked", DataAgent, loss=unmasked_loss)
+    # Credit for turns divides by one deviation for the batch, so credit for whole episodes is measured with that too.
+    record("one deviation", DataAgent, advantages=partial(training.episode_advantages, divide_by_std=False))
     record("turn rewards", DataAgent, advantages=credit_of_turns)
     record("progress rewards", ProgressDataAgent, advantages=credit_of_turns)
     return found
@@ -164,7 +168,7 @@ def run_seed(seed: int, tick: Callable[[str], None], iterations: int, episodes: 
 RECORDS = {
     "agents-one-shot": ("base", "one turn", "all prices"),
     "agents-objectives": ("base", "all prices", "no price on unsafe", "success alone"),
-    "agents-turn-rewards": ("success alone", "all prices", "turn rewards", "progress rewards"),
+    "agents-turn-rewards": ("all prices", "one deviation", "turn rewards", "progress rewards"),
     "agents-unmasked": ("base", "all prices", "unmasked"),
 }
 CLAIMS = {
@@ -172,8 +176,9 @@ CLAIMS = {
     "{all prices}; no policy with one turn has more than 1/90",
     "agents-objectives": "Data agent, one objective after the other: success {all prices} with all prices, "
     "{no price on unsafe} without one on unsafe actions, {success alone} with none",
-    "agents-turn-rewards": "Data agent: success {all prices} with credit for whole episodes, {turn rewards} with the "
-    "return from each turn on, {progress rewards} with a reward for progress besides",
+    "agents-turn-rewards": "Data agent: success {all prices} with credit for whole episodes and a deviation for each "
+    "group, {one deviation} with one for the batch, {turn rewards} with the return from each turn on, "
+    "{progress rewards} with a reward for progress besides",
     "agents-unmasked": "Data agent: success {all prices} with the environment's tokens masked, {unmasked} without",
 }
 
@@ -213,9 +218,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     seeds = range(FIRST_SEED, FIRST_SEED + (1 if options.quick else options.seeds))
-    iterations, episodes = (3, 60) if options.quick else (RECIPES["data_agent"].training.num_iterations, 400)
+    iterations, episodes = (3, 60) if options.quick else (NUM_ITERATIONS, 400)
     found: dict[int, dict[str, Figures]] = {}
-    with tqdm(total=8 * len(seeds), desc="data agent", unit="run") as bar:
+    with tqdm(total=9 * len(seeds), desc="data agent", unit="run") as bar:
 
         def tick(name: str) -> None:
             bar.set_postfix_str(name)
