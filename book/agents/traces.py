@@ -12,16 +12,14 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from rlkit.agents.episode_log import EpisodeLog
-from rlkit.agents.recipes import RECIPES, load_base
+from rlkit.agents.recipes import RECIPES, load_base, train_by_recipe
 from rlkit.agents.rollouts import Trajectory, rollout
 from rlkit.agents.traces import figures_of_turns, trace
-from rlkit.agents.training import train
 from rlkit.seeding import make_generator
 
 FIRST_SEED, NUM_TASKS = 900_000_000, 200
@@ -54,7 +52,7 @@ def main() -> None:
         for policy in LABELS:
             if policy == LABELS[1]:
                 start = time.process_time()
-                train(model, tokenizer, recipe.environment, replace(recipe.training, seed=options.seed))
+                train_by_recipe(options.name, model, tokenizer, options.seed)
                 print(f"trained in {time.process_time() - start:.0f} CPU seconds")
             environments = [recipe.environment() for _ in seeds]
             generator = make_generator(options.seed, "evaluation", model.device)
