@@ -182,6 +182,7 @@ def write(name: str, runs: dict[int, dict[str, Any]]) -> None:
         sources=[*measured_code(name), "benchmarks/agent_hacking.py"],
         packages=PACKAGES, seeds=len(every), means=means, patch_price=PATCH_PRICE if name == "reward-hacking" else None,
         measured=what_is_measured(name),
+        command=f"python benchmarks/agent_hacking.py --only {name}",
         runs={str(seed): run for seed, run in runs.items()},
     )  # fmt: skip
     print(claim, flush=True)
