@@ -18,7 +18,7 @@ ITEMS = ("pear", "fig", "plum", "kiwi", "lime", "mango")
 TABLES = ("ta", "tb", "tc", "td")
 DIGITS = tuple("0123456789")
 KINDS = ("stock", "price")
-MOST_STEPS, MOST_ROWS = 20_000, 20
+MOST_STEPS, MOST_ROWS, MOST_BYTES = 20_000, 20, 100_000
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
 
 
@@ -124,6 +124,7 @@ class DataAgent(TextEnvironment):
         database = self.database
         database.set_authorizer(lambda kind, *_: sqlite3.SQLITE_OK if kind in READING else sqlite3.SQLITE_DENY)
         database.set_progress_handler(lambda: 1, MOST_STEPS)
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES)  # one value could fill the memory otherwise
         try:
             rows = database.execute(text).fetchmany(MOST_ROWS)
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
