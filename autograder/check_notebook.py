@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from autograder.display import RESULT_TYPE
 from autograder.errors import CourseError
+from autograder.private_kernel import private_sockets
 
 SECONDS_PER_CELL = 120
 EXAMPLE = "expected a notebook such as bellman.ipynb"
@@ -55,9 +57,10 @@ def check_notebook(path: Path, progress: bool = True, seconds: int = SECONDS_PER
     notebook = read_notebook(path)
     report = NotebookReport()
     place = {"metadata": {"path": str(path.resolve().parent)}}
-    client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources=place)
     cells = [(number, cell) for number, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    with client.setup_kernel():
+    with private_sockets() as settings, contextlib.ExitStack() as running:
+        client = NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources=place, config=settings)
+        running.enter_context(client.setup_kernel())
         for number, cell in tqdm(cells, desc=f"running {path.name}", unit="cell", disable=not progress):
             problem = _run(client, cell, number)
             found = _collect(cell, report)

@@ -78,20 +78,24 @@ def execute(path: Path) -> tuple[Path, object, float, str]:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+    from autograder.private_kernel import private_sockets
+
     os.environ.update(ENVIRONMENT)
     notebook = read_chapter(path)
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT,
-        record_timing=False,  # times in the cells would change the cache's key
-        resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--log-level=ERROR"],
-    )
     start = time.perf_counter()
-    try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return path, notebook, time.perf_counter() - start, str(error)
+    with private_sockets() as settings:
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_TIMEOUT,
+            record_timing=False,  # times in the cells would change the cache's key
+            resources={"metadata": {"path": str(path.parent)}},
+            extra_arguments=["--log-level=ERROR"],
+            config=settings,
+        )
+        try:
+            client.execute()
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            return path, notebook, time.perf_counter() - start, str(error)
     return path, notebook, time.perf_counter() - start, ""
 
 

@@ -1,13 +1,15 @@
 """A student unpacks the zip, opens the notebook and works through it in a real Jupyter kernel."""
 
+import contextlib
 import os
 from types import SimpleNamespace
 
 import nbformat
 import pytest
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager
 
 from autograder.display import RESULT_TYPE
+from autograder.private_kernel import private_sockets
 from tests.autograder.conftest import solutions
 
 
@@ -16,7 +18,13 @@ class Notebook:
 
     def __init__(self, folder, installed):
         environment = {**os.environ, "PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
-        self.manager, self.client = start_new_kernel(cwd=str(folder), env=environment)
+        self.sockets = contextlib.ExitStack()
+        settings = self.sockets.enter_context(private_sockets())
+        self.manager = KernelManager(config=settings)
+        self.manager.start_kernel(cwd=str(folder), env=environment)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
         self.notebook = nbformat.read(folder / "lottery.ipynb", as_version=4)
         self.cells = {cell.id: cell.source for cell in self.notebook.cells}
 
@@ -44,6 +52,7 @@ class Notebook:
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self.sockets.close()
 
 
 @pytest.fixture(scope="module")
