@@ -1,0 +1,27 @@
+"""The command `demo`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograder.course import Course
+
+
+PURPOSE = "grade a class of three made-up students: right, half right, hostile"
+EXAMPLES = """\
+  python -m autograder demo
+  python -m autograder demo bellman"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what this command takes."""
+    parser.add_argument("assignment", nargs="?", help="default: bellman, or the first released one")
+
+
+def run(chosen: argparse.Namespace, course: Course) -> int:
+    """Grade the demo class."""
+    from autograder.demo import run as run_demo
+
+    return run_demo(course, chosen.assignment)

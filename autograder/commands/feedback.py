@@ -1,0 +1,31 @@
+"""The command `feedback`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograder.course import Course
+
+
+PURPOSE = "write the pages that go back to students"
+EXAMPLES = """\
+  python -m autograder feedback bellman"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what this command takes."""
+    parser.add_argument("assignment")
+    parser.add_argument("--student", action="append", default=[], help="only this student; can be given several times")
+
+
+def run(chosen: argparse.Namespace, course: Course) -> int:
+    """Write feedback pages."""
+    from autograder.feedback import write_feedback
+
+    result = write_feedback(course, chosen.assignment, chosen.student)
+    for problem in result.problems:
+        print(problem)
+    print(f"{len(result.pages)} pages in {course.data / 'feedback'}")
+    return 0 if result.pages else 1
