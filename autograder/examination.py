@@ -25,13 +25,13 @@ from nbformat import NotebookNode
 
 from autograder import candidate
 from autograder.assignment import Assignment
-from autograder.checks import ExerciseResult
+from autograder.checks import ExerciseResult, shortened
 from autograder.diagnosis import name_of
 from autograder.display import as_text
 from autograder.kernel_session import KernelSession
 from autograder.limits import alarm
-from autograder.outputs import Transcript, failure, printed, score
-from autograder.records import CellResult
+from autograder.outputs import Transcript, failure, plain, printed, score
+from autograder.records import CellResult, CheckOutcome
 from autograder.subject import Gone, Late, StudentError, Subject
 
 LOG = logging.getLogger(__name__)
@@ -186,6 +186,18 @@ class Examination:
         return [*outputs, score(value)]
 
     def _result(self, name: str, value: float, points: float, error: str | None) -> CellResult:
-        failed = [check.message for result in self._results for check in result.checks if not check.passed]
-        named = next((result.misconception[0] for result in self._results if result.misconception), None)
-        return CellResult(name, value, points, failed, named, error)
+        checks = [check for result in self._results for check in result.checks]
+        named, hint = next((result.misconception for result in self._results if result.misconception), (None, ""))
+        return CellResult(
+            name,
+            value,
+            points,
+            [check.message for check in checks if not check.passed],
+            named,
+            error,
+            hint,
+            [CheckOutcome(one.message, one.points, one.possible, plain(one.problem), one.hint) for one in checks],
+            shortened(self._transcript.text),
+            plain(next((check.traceback for check in checks if check.traceback), "")),
+            self._unanswered,
+        )

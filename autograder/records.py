@@ -13,6 +13,17 @@ from autograder.course import Course
 
 
 @dataclass
+class CheckOutcome:
+    """How one check of a graded cell went; ``problem`` says what was expected and what came, empty if it passed."""
+
+    message: str
+    points: float
+    possible: float
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass
 class CellResult:
     """The result of one graded cell.
 
@@ -28,6 +39,14 @@ class CellResult:
         The name of the mistake the answer behaves like.
     error : str or None
         What went wrong in the cell itself; then it earns nothing and the instructor has to look.
+    hint : str
+        The hint that goes with the misconception.
+    checks : list of CheckOutcome
+        Every check of the cell, passed or not.
+    printed, traceback : str
+        What the student's own code printed while it was checked, and where it failed.
+    unanswered : bool
+        Whether the student's code gave no answer in time, or its process ended.
     """
 
     cell: str
@@ -36,6 +55,21 @@ class CellResult:
     failed: list[str] = field(default_factory=list)
     misconception: str | None = None
     error: str | None = None
+    hint: str = ""
+    checks: list[CheckOutcome] = field(default_factory=list)
+    printed: str = ""
+    traceback: str = ""
+    unanswered: bool = False
+
+    @property
+    def exercise(self) -> str:
+        """The exercise it belongs to, with its visible and its hidden cell."""
+        return self.cell.partition("-")[2] or self.cell
+
+    @property
+    def hidden(self) -> bool:
+        """Whether its checks run only after handing in."""
+        return self.cell.startswith("hidden-")
 
 
 @dataclass
@@ -68,6 +102,8 @@ def read_record(course: Course, student: str, assignment: str) -> Record | None:
     """Return what the examiner found, or None if it has not graded this submission (or its record is damaged)."""
     try:
         tree: dict[str, Any] = json.loads(course.record(student, assignment).read_text())
+        for cell in tree["cells"]:
+            cell["checks"] = [CheckOutcome(**check) for check in cell.get("checks", [])]
         tree["cells"] = [CellResult(**cell) for cell in tree["cells"]]
         return Record(**tree)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
