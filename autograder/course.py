@@ -18,7 +18,6 @@ commands read too.
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import re
 import secrets
@@ -27,7 +26,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from nbgrader.api import Gradebook
 
@@ -172,34 +170,3 @@ def checked_student_name(name: str) -> str:
             "(not beginning with a dot). Rename the file or folder."
         )
     return name
-
-
-def add_students(course: Course, roster: Path) -> int:
-    """Enter a class list into the gradebook.
-
-    Parameters
-    ----------
-    roster : Path
-        A CSV file with a column ``id`` and, if wanted, ``first_name``, ``last_name`` and ``email``.
-
-    Returns
-    -------
-    int
-        The number of students entered or updated.
-    """
-    if not roster.is_file():
-        raise CourseError(f"no class list at {roster}: expected a CSV file with the column `id`")
-    with roster.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "id" not in rows[0]:
-        columns = ", ".join(rows[0]) if rows else "no rows"
-        raise CourseError(
-            f"{roster} has {columns}; expected a header line with the column `id` and one row per student"
-        )
-    with course.gradebook() as gradebook:
-        for row in rows:
-            details: dict[str, Any] = {
-                key: row[key].strip() for key in ("first_name", "last_name", "email") if row.get(key)
-            }
-            gradebook.update_or_create_student(checked_student_name(row["id"].strip()), **details)
-    return len(rows)

@@ -8,16 +8,12 @@ from pathlib import Path
 
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.scores import Status, read_score
+from autograder.scores import Score, Status, read_score
+from autograder.spreadsheets import FORMULA_STARTS as FORMULA_STARTS
+from autograder.spreadsheets import guarded
+from autograder.spreadsheets import guarded as text  # noqa: F401  the name by which other modules import it
 
 COLUMNS = ["assignment", "student", "last_name", "first_name", "email", "score", "possible", "pending", "status"]
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-def text(value: str | None) -> str:
-    """Return *value* so that a spreadsheet shows it and never runs it as a formula."""
-    value = value or ""
-    return f"'{value}" if value.startswith(FORMULA_STARTS) else value
 
 
 def export_scores(course: Course, path: Path, assignments: Sequence[str] = ()) -> int:
@@ -42,13 +38,17 @@ def export_scores(course: Course, path: Path, assignments: Sequence[str] = ()) -
         for assignment in assignments or known:
             for student in sorted(gradebook.students, key=lambda student: (student.last_name or "", student.id)):
                 score = read_score(course, gradebook, student.id, assignment)
-                final = score.status is Status.GRADED
-                names = map(text, (student.id, student.last_name, student.first_name, student.email))
-                numbers = [f"{score.earned:g}" if final else "", f"{score.possible:g}", f"{score.pending:g}"]
-                rows.append([text(assignment), *names, *numbers, str(score.status)])
+                names = map(guarded, (student.id, student.last_name, student.first_name, student.email))
+                numbers = [final_points(score), f"{score.possible:g}", f"{score.pending:g}"]
+                rows.append([guarded(assignment), *names, *numbers, str(score.status)])
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(rows)
     return len(rows)
+
+
+def final_points(score: Score) -> str:
+    """Return a student's points as text with a decimal point, empty unless they are final."""
+    return f"{round(score.earned, 4):.12g}" if score.status is Status.GRADED else ""

@@ -19,22 +19,49 @@ from typing import Any
 import nbformat
 
 from autograder.course import Course, checked_student_name
+from autograder.downloads import LARGEST_FILE
 from autograder.errors import CourseError
 from autograder.rebuild import rebuild
 
 LOG = logging.getLogger(__name__)
-LARGEST_FILE = 64_000_000
 RECEIPT = "intake.json"
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """One file as a student handed it in, and what is known about it.
+
+    Attributes
+    ----------
+    when : datetime or None
+        When it was handed in. None if nobody knows: the times in a platform's download are those of the download.
+    late : bool
+        Whether the platform marked it as late.
+    """
+
+    content: bytes
+    file: str = ""
+    when: datetime | None = None
+    late: bool = False
 
 
 @dataclass
 class Received:
-    """One student's work as it was taken in."""
+    """One student's work as it was taken in.
+
+    Attributes
+    ----------
+    changed : bool
+        Whether it differs from what had been taken in before, or is the first.
+    replaced : bool
+        Whether another file had been taken in before, which is kept too.
+    """
 
     student: str
     assignment: str
     notes: list[str] = field(default_factory=list)
     changed: bool = True
+    replaced: bool = False
 
 
 def digest(data: bytes) -> str:
@@ -53,13 +80,13 @@ def receipt(course: Course, student: str, assignment: str) -> dict[str, Any]:
         raise CourseError(f"{path} cannot be read ({error}); delete it and collect the submission again") from None
 
 
-def take_in(course: Course, student: str, assignment: str, handed_in: Path) -> Received:
+def take_in(course: Course, student: str, assignment: str, handed_in: Path | HandedIn) -> Received:
     """Keep the file that was handed in and write the notebook that will be graded.
 
     Parameters
     ----------
-    handed_in : Path
-        Any file; it is read and never changed.
+    handed_in : Path or HandedIn
+        Any file, which is read and never changed; a path's time is taken as the time of handing in.
 
     Returns
     -------
@@ -67,23 +94,44 @@ def take_in(course: Course, student: str, assignment: str, handed_in: Path) -> R
         With one note for every oddity; ``changed`` is false if the same file had been taken in before.
     """
     checked_student_name(student)
-    if handed_in.is_symlink() or not handed_in.is_file():
-        raise CourseError(f"{handed_in} is not an ordinary file; expected a notebook")
-    if handed_in.stat().st_size > LARGEST_FILE:
-        raise CourseError(f"{handed_in} has {handed_in.stat().st_size:,} bytes; at most {LARGEST_FILE:,} are taken in")
-    content, release = handed_in.read_bytes(), course.release_notebook(assignment).read_bytes()
+    given = read_file(handed_in) if isinstance(handed_in, Path) else handed_in
+    release = course.release_notebook(assignment).read_bytes()
     known = receipt(course, student, assignment)
-    same = known.get("original") == digest(content) and known.get("release") == digest(release)
-    if same and course.submitted(student, assignment).is_file():
+    same = known.get("original") == digest(given.content)
+    if same and known.get("release") == digest(release) and course.submitted(student, assignment).is_file():
+        details = {**known, **_circumstances(given)}
+        if details != known:
+            _write_receipt(course, student, assignment, details)
         return Received(student, assignment, known["notes"], changed=False)
+    keep(course, student, assignment, given.content)
+    received = _write_rebuilt(course, student, assignment, given.content, release, _circumstances(given))
+    received.replaced = bool(known) and not same
+    return received
 
+
+def read_file(path: Path) -> HandedIn:
+    """Read a file that was handed in, with its time."""
+    if path.is_symlink() or not path.is_file():
+        raise CourseError(f"{path} is not an ordinary file; expected a notebook")
+    if path.stat().st_size > LARGEST_FILE:
+        raise CourseError(f"{path} has {path.stat().st_size:,} bytes; at most {LARGEST_FILE:,} are taken in")
+    return HandedIn(path.read_bytes(), path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+
+
+def keep(course: Course, student: str, assignment: str, content: bytes) -> Path:
+    """Keep a file as it was handed in, byte for byte, beside all others of this student."""
     folder = course.received(student, assignment)
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{assignment}.{digest(content)[:12]}.ipynb"
     if not kept.exists():
-        kept.write_bytes(content)
-    when = datetime.fromtimestamp(handed_in.stat().st_mtime, UTC)
-    return _write_rebuilt(course, student, assignment, content, release, f"{when:%Y-%m-%d %H:%M:%S} UTC")
+        _write_whole(kept, content)
+    return kept
+
+
+def _circumstances(given: HandedIn) -> dict[str, Any]:
+    """Say in a receipt when a file was handed in, empty if nobody knows, and whether the platform called it late."""
+    when = f"{given.when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if given.when else ""
+    return {"file": given.file, "handed in": when, "late mark": given.late}
 
 
 def refresh(course: Course, student: str, assignment: str) -> Received:
@@ -100,24 +148,34 @@ def refresh(course: Course, student: str, assignment: str) -> Received:
     if known["release"] == digest(release):
         return Received(student, assignment, known["notes"], changed=False)
     kept = course.received(student, assignment) / f"{assignment}.{known['original'][:12]}.ipynb"
-    return _write_rebuilt(course, student, assignment, kept.read_bytes(), release, known["handed in"])
+    circumstances: dict[str, Any] = {key: known[key] for key in ("file", "handed in", "late mark") if key in known}
+    return _write_rebuilt(course, student, assignment, kept.read_bytes(), release, circumstances)
 
 
 def _write_rebuilt(
-    course: Course, student: str, assignment: str, content: bytes, release: bytes, when: str
+    course: Course, student: str, assignment: str, content: bytes, release: bytes, circumstances: dict[str, Any]
 ) -> Received:
     notebook, notes = rebuild(content, nbformat.reads(release.decode(), as_version=4))
     rebuilt = nbformat.writes(notebook).encode()
     path = course.submitted(student, assignment)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_whole(path, rebuilt)
-    _write_whole(path.with_name("timestamp.txt"), when.encode())
     details = {
         "original": digest(content), "release": digest(release), "rebuilt": digest(rebuilt),
-        "handed in": when, "notes": notes,
+        **circumstances, "notes": notes,
     }  # fmt: skip
-    _write_whole(course.received(student, assignment) / RECEIPT, json.dumps(details, indent=1).encode())
+    _write_receipt(course, student, assignment, details)
     return Received(student, assignment, notes)
+
+
+def _write_receipt(course: Course, student: str, assignment: str, details: dict[str, Any]) -> None:
+    """Write down what is known of a submission, its time also where nbgrader looks for it."""
+    timestamp = course.submitted(student, assignment).with_name("timestamp.txt")
+    if details.get("handed in"):
+        _write_whole(timestamp, details["handed in"].encode())
+    else:
+        timestamp.unlink(missing_ok=True)
+    _write_whole(course.received(student, assignment) / RECEIPT, json.dumps(details, indent=1).encode())
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 LONGEST_CELL = 200_000
 MOST_ADDED_CELLS = 300
+UNREADABLE = "the file could not be read as a notebook"
 MISSING_ANSWER = "# This answer cell was missing in the submission."
 
 
@@ -36,7 +37,7 @@ def rebuild(content: bytes, release: NotebookNode) -> tuple[NotebookNode, list[s
     try:
         cells = read_cells(content, notes)
     except UnreadableError as error:
-        notes.append(f"the file could not be read as a notebook ({error}): every answer counts as blank")
+        notes.append(f"{UNREADABLE} ({error}): every answer counts as blank")
         return copy.deepcopy(release), notes
     notebook = copy.deepcopy(release)
     answers, added = _sort_out(cells, notebook, notes)

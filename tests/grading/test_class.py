@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from autograder.__main__ import main
-from autograder.course import Course, add_students
+from autograder.course import Course
 from autograder.export import export_scores
 from autograder.grade import grade
 from autograder.records import read_record
+from autograder.rosters import add_students
 from autograder.safe_html import clean_html
 from autograder.scores import Score, Status
 from tests.grading.course_writer import points, submission
