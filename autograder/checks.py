@@ -88,8 +88,8 @@ class ExerciseResult:
 class Exam:
     """The checks of one assignment: the visible ones in `checks.py`, the hidden ones in `hidden_checks.py`."""
 
-    def __init__(self, name: str, hidden: bool = False) -> None:
-        self.name, self.hidden = name, hidden
+    def __init__(self, name: str, hidden: bool = False, graphics_card: bool = False) -> None:
+        self.name, self.hidden, self.graphics_card = name, hidden, graphics_card
         self.checks: dict[str, list[Check]] = {}
         self.probes: dict[str, Probe] = {}
         self.forbidden: dict[str, str] = {}

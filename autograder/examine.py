@@ -20,14 +20,16 @@ from nbgrader import utils
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.candidate import opening
-from autograder.candidate_kernel import candidate_manager
 from autograder.examination import Examination, Limits
 from autograder.kernel_session import KernelSession
+from autograder.kernels import kernel_starter
 from autograder.outputs import failure
 from autograder.records import Record
+from autograder.sandbox import Allowance
 
 # A student may leave `exit()` in a cell; the kernel stays.
 STAY = "get_ipython().keepkernel_on_exit = True"
+WARM = ("numpy", "torch", "gymnasium")
 Tests = Mapping[str, tuple[str, float]]
 
 
@@ -45,6 +47,8 @@ class Conditions:
         New kernels for a notebook whose code ended or hung one.
     largest_output : int
         Characters kept of what one cell prints.
+    allowance : Allowance
+        Memory, processor time, processes and files of a kernel in the sandbox.
     """
 
     sandbox: bool = True
@@ -53,6 +57,7 @@ class Conditions:
     notebook_seconds: float = 600.0
     restarts: int = 6
     largest_output: int = 20_000
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class Job:
         The course's key.
     fingerprint : str
         Names everything that decides the score; goes into the record.
+    preload : tuple of str
+        Modules that kernels start with, already imported: what the release imports, never what a submission does.
     """
 
     student: str
@@ -84,7 +91,8 @@ class Job:
     released: Mapping[str, bytes]
     secret: str = field(repr=False)
     fingerprint: str
-    conditions: Conditions = Conditions()
+    conditions: Conditions = field(default_factory=Conditions)
+    preload: tuple[str, ...] = WARM
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,10 @@ def examine(job: Job) -> Examined:
     notebook = nbformat.reads(job.notebook.decode(), as_version=4)
     assignment = load_checks(job.assignment, tuple(sorted(job.solutions.items())))
     record = Record(job.student, job.assignment, job.fingerprint)
+    # A process that has used a graphics card cannot be copied, so an assignment that needs one starts cold.
+    cold = assignment.visible.graphics_card
     session = KernelSession(
-        functools.partial(candidate_manager, limits.sandbox),
+        kernel_starter(limits.sandbox, limits.allowance, () if cold else job.preload, cold),
         f"{opening(assignment.visible.forbidden)}\n{STAY}",
         limits.notebook_seconds,
         limits.restarts,

@@ -9,28 +9,17 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from queue import Empty
 from typing import Any
 
-import zmq
-from jupyter_client.manager import KernelManager
-
-from autograder.candidate_kernel import candidate_environment
+from autograder.kernels import STARTUP_SECONDS, Kernel, StartKernel
 from autograder.outputs import Transcript
 from autograder.subject import Gone, Late, StudentError
 
 LOG = logging.getLogger(__name__)
-LARGEST_FRAME = 40_000_000
-WAITING_MESSAGES = 16
 INTERRUPT_GRACE = 2.0
-STARTUP_SECONDS = 90.0
-
-ManagerFactory = Callable[[], KernelManager]
 
 
 class KernelSession:
@@ -38,8 +27,8 @@ class KernelSession:
 
     Parameters
     ----------
-    make_manager : callable
-        Returns a new kernel manager; the seam for a sandbox.
+    start_kernel : callable
+        Starts a kernel with files beside it: in the sandbox or not (kernels.py).
     opening : str
         Code that runs first in every kernel; it is ours, so a failure is an error of the course.
     seconds : float
@@ -51,15 +40,14 @@ class KernelSession:
     """
 
     def __init__(
-        self, make_manager: ManagerFactory, opening: str, seconds: float, restarts: int, files: Mapping[str, bytes]
+        self, start_kernel: StartKernel, opening: str, seconds: float, restarts: int, files: Mapping[str, bytes]
     ) -> None:
-        self._make_manager, self._opening, self._files = make_manager, opening, files
+        self._start_kernel, self._opening, self._files = start_kernel, opening, files
         self._stop_at = time.monotonic() + seconds
         self._starts_left = restarts + 1
         self._survived: list[tuple[str, float]] = []
-        self._manager: KernelManager | None = None
-        self._client: Any = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._kernel: Kernel | None = None
+        self._called = False
 
     def run_cell(self, source: str, seconds: float, transcript: Transcript) -> None:
         """Run one of the student's cells and collect what it shows.
@@ -72,7 +60,14 @@ class KernelSession:
             If it ended the process or could not be interrupted; the next cell gets a fresh kernel.
         """
         self.ensure_running()
-        self._execute(source, seconds, transcript)
+        try:
+            self._execute(source, seconds, transcript)
+        except Gone:
+            if not self._called:
+                raise
+            # What was called before may have done it, in a thread it left behind: once more, without those calls.
+            self.ensure_running()
+            self._execute(source, seconds, transcript)
         self._survived.append((source, seconds))
 
     def _execute(self, source: str, seconds: float, transcript: Transcript) -> None:
@@ -83,6 +78,7 @@ class KernelSession:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Put one question to the student's code and return its answer, which is data that proves nothing."""
         self.ensure_running()
+        self._called = True
         content = {"code": code, "store_history": False, "silent": True, "examiner": json.dumps(request)}
         text, answer_buffers = self._exchange(content, buffers, seconds, transcript)
         try:
@@ -99,7 +95,7 @@ class KernelSession:
         if time.monotonic() > self._stop_at:
             self.close()
             raise Gone("the time limit for the whole notebook is used up")
-        if self._client is not None:
+        if self._kernel is not None:
             return
         if self._starts_left <= 0:
             raise Gone("the notebook's Python process ended or hung too often")
@@ -114,22 +110,7 @@ class KernelSession:
                 raise
 
     def _start(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="candidate-", ignore_cleanup_errors=True)
-        work = Path(self._folder.name, "work")
-        work.mkdir()
-        for name, content in self._files.items():
-            (work / name).write_bytes(content)
-        self._manager = self._make_manager()
-        self._manager.connection_file = str(Path(self._folder.name, "connection.json"))
-        if os.name == "posix":
-            self._manager.transport, self._manager.ip = "ipc", str(Path(self._folder.name, "socket"))
-        # Defaults for every socket of this context: a flood waits in the student's process, not in this one.
-        self._manager.context.setsockopt(zmq.MAXMSGSIZE, LARGEST_FRAME)
-        self._manager.context.setsockopt(zmq.RCVHWM, WAITING_MESSAGES)
-        self._manager.start_kernel(cwd=str(work), env=candidate_environment())
-        self._client = self._manager.client(context=self._manager.context)
-        self._client.start_channels(stdin=False)
-        self._client.wait_for_ready(timeout=STARTUP_SECONDS)
+        self._kernel, self._called = self._start_kernel(self._files), False
         problems = Transcript(10_000)
         self._exchange({"code": self._opening, "store_history": False, "silent": True}, [], STARTUP_SECONDS, problems)
         errors = [output for output in problems.outputs if output.output_type == "error"]
@@ -137,21 +118,13 @@ class KernelSession:
             raise RuntimeError(f"the candidate kernel could not be prepared: {errors[0].evalue}")
 
     def close(self) -> None:
-        """End the kernel, whatever state it is in, and remove its folder."""
-        manager, client, folder = self._manager, self._client, self._folder
-        self._manager = self._client = self._folder = None
-        try:
-            if client is not None:
-                client.stop_channels()
-            if manager is not None and manager.has_kernel:
-                manager.shutdown_kernel(now=True)
-        except Exception as error:
-            LOG.warning("the candidate kernel did not end cleanly: %r", error)
-        finally:
-            if manager is not None:
-                manager.context.destroy(linger=0)
-            if folder is not None:
-                folder.cleanup()
+        """End the kernel, whatever state it is in."""
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:
+            try:
+                kernel.close()
+            except Exception as error:
+                LOG.warning("the candidate kernel did not end cleanly: %r", error)
 
     def _exchange(
         self, content: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
@@ -173,9 +146,9 @@ class KernelSession:
     def _listen(
         self, content: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Transcript
     ) -> tuple[str, list[bytes]]:
-        manager, client = self._manager, self._client
-        assert manager is not None and client is not None
-        question = self._send(content, buffers)
+        kernel = self._kernel
+        assert kernel is not None
+        question = self._send(kernel, content, buffers)
         stop, interrupted = time.monotonic() + seconds, False
         answer: tuple[str, list[bytes]] = ("null", [])
         while True:
@@ -183,13 +156,13 @@ class KernelSession:
             if left <= 0:
                 if interrupted:
                     raise Gone(f"no answer within {seconds:.3g} seconds, and the code could not be interrupted")
-                manager.interrupt_kernel()
+                kernel.interrupt()
                 stop, interrupted = time.monotonic() + INTERRUPT_GRACE, True
                 continue
             try:
-                message = client.get_iopub_msg(timeout=min(left, 0.2))
+                message = kernel.client.get_iopub_msg(timeout=min(left, 0.2))
             except Empty:
-                if manager.is_alive():
+                if kernel.is_alive():
                     continue
                 raise Gone("your code ended the notebook's Python process") from None
             if message["parent_header"].get("msg_id") != question:
@@ -205,10 +178,10 @@ class KernelSession:
             raise Late(f"no answer within {seconds:.3g} seconds")
         return answer
 
-    def _send(self, content: dict[str, Any], buffers: list[bytes]) -> str:
+    def _send(self, kernel: Kernel, content: dict[str, Any], buffers: list[bytes]) -> str:
         """Send an execution request. Its extra fields travel outside the code, and binary data outside the text."""
         fixed = {"user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
-        message = self._client.session.msg("execute_request", {**fixed, **content})
+        message = kernel.client.session.msg("execute_request", {**fixed, **content})
         message["buffers"] = buffers
-        self._client.shell_channel.send(message)
+        kernel.client.shell_channel.send(message)
         return message["header"]["msg_id"]

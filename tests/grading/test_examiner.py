@@ -10,10 +10,10 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from autograder.assignment import Assignment, load_assignment
-from autograder.candidate_kernel import CandidateManager, candidate_environment
 from autograder.course import Course
 from autograder.examination import Examination, Limits
 from autograder.jobs import trusted_tests
+from autograder.kernels import candidate_environment
 from autograder.outputs import MOST_PICTURES_AND_ERRORS, Transcript, failure, plain
 from autograder.subject import StudentError
 from autograder.wire import pack
@@ -180,16 +180,7 @@ def test_an_error_output_has_no_terminal_colours() -> None:
     assert failure("Late", "\x1b[31mno answer").evalue == "no answer"
 
 
-# ---- the seam for a sandbox, and what the candidate may know
-
-
-def test_a_sandbox_can_be_named_and_the_candidate_is_this_python() -> None:
-    import sys
-
-    manager = CandidateManager("bubblewrap")
-    assert manager.kernel_spec.metadata == {"kernel_provisioner": {"provisioner_name": "bubblewrap"}}
-    assert CandidateManager().kernel_spec.metadata == {}
-    assert CandidateManager().kernel_spec.argv[0] == sys.executable
+# ---- what the candidate may know
 
 
 def test_the_candidate_is_not_told_where_the_solutions_are(monkeypatch: pytest.MonkeyPatch) -> None:
