@@ -15,7 +15,9 @@ from autograder.errors import CourseError
 if TYPE_CHECKING:
     from autograder.course import Course
 
-COMMANDS = ("release", "verify", "check", "collect", "grade", "feedback", "export", "report", "demo")
+COMMANDS = (
+    "release", "verify", "check", "collect", "grade", "rubric", "deadline", "feedback", "export", "report", "demo",
+)  # fmt: skip
 WITHOUT_COURSE = ("check",)
 FOR_TEACHING = ("nbgrader", "nbconvert", "jupytext", "rich", "alembic", "sqlalchemy")
 

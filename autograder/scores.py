@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Grade, Gradebook, MissingEntry
 from rich.console import Console
 from rich.table import Table
 
 from autograder.course import Course
+from autograder.deadlines import Deadlines, read_deadlines
 from autograder.intake import receipt
+from autograder.late_policy import lateness
 from autograder.records import read_record
 
 
@@ -37,6 +40,10 @@ class Score:
         Points of written answers that still wait for a hand.
     problem : str
         What the instructor should know: intake's notes, or why grading failed.
+    penalty : float
+        Points taken off because the work was late.
+    late : str
+        How late it was and what that costs, empty if it was in time.
     """
 
     student: str
@@ -47,10 +54,19 @@ class Score:
     pending: float = 0.0
     misconceptions: tuple[str, ...] = ()
     problem: str = ""
+    penalty: float = 0.0
+    late: str = ""
+
+    @property
+    def final(self) -> float:
+        """The points that count: earned, less the penalty for lateness, never below 0."""
+        return max(0.0, round(self.earned - self.penalty, 6))
 
 
-def read_score(course: Course, gradebook: Gradebook, student: str, assignment: str) -> Score:
-    """Return a student's score as it stands now."""
+def read_score(
+    course: Course, gradebook: Gradebook, student: str, assignment: str, deadlines: Deadlines | None = None
+) -> Score:
+    """Return a student's score as it stands now; who reads many gives the *deadlines*, which are else read again."""
     possible = gradebook.find_assignment(assignment).max_score
     if not course.submitted(student, assignment).is_file():
         return Score(student, assignment, Status.MISSING, possible=possible)
@@ -62,38 +78,57 @@ def read_score(course: Course, gradebook: Gradebook, student: str, assignment: s
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     if record is None or all(grade.auto_score is None and grade.manual_score is None for grade in grades):
         return Score(student, assignment, Status.NOT_GRADED, possible=possible)
-    notes = len(receipt(course, student, assignment).get("notes", []))
-    oddities = [f"{notes} {'note' if notes == 1 else 'notes'} at intake"] if notes else []
     waiting = [grade for grade in grades if grade.needs_manual_grade]
+    late = lateness(deadlines or read_deadlines(course), submission)
     return Score(
         student,
         assignment,
         Status.PENDING if waiting else Status.GRADED,
         earned=submission.score,
         possible=possible,
-        pending=sum(grade.max_score for grade in waiting if grade.manual_score is None),
+        pending=sum(grade.max_score for grade in waiting),
         misconceptions=tuple(record.misconceptions),
-        problem="; ".join([*oddities, *record.errors]),
+        problem="; ".join([*_oddities(receipt(course, student, assignment), waiting), *record.errors]),
+        penalty=late.penalty,
+        late=late.reason,
     )
+
+
+def _oddities(known: dict[str, Any], waiting: Sequence[Grade]) -> Iterator[str]:
+    """What an instructor should know about a submission and its manual grades."""
+    notes = len(known.get("notes", []))
+    if notes:
+        yield f"{notes} {'note' if notes == 1 else 'notes'} at intake"
+    if known.get("late mark") and not known.get("handed in"):
+        yield "marked as late; when it was handed in is not known, so nothing was taken off"
+    for grade in waiting:
+        if grade.manual_score is not None:
+            what = "the checks' result" if grade.cell_type == "code" else "the answer"
+            yield f"{what} of {grade.name} changed since it was graded by hand"
 
 
 def score_table(scores: Iterable[Score], title: str) -> Table:
     """Lay scores out as a table, one row a student."""
+    scores = list(scores)
+    late = any(score.late for score in scores)
     table = Table(title=title, title_justify="left")
     table.add_column("student", no_wrap=True)
-    for column in ("earned", "possible", "by hand"):
+    for column in ("earned", *(("late", "final") if late else ()), "possible", "by hand"):
         table.add_column(column, justify="right", no_wrap=True)
     for column in ("status", "misconceptions named", "to look at"):
         table.add_column(column, overflow="fold")
     for score in scores:
+        known = score.status in (Status.GRADED, Status.PENDING)
+        reduced = (f"-{score.penalty:g}" if score.late else "", f"{score.final:g}" if known else "") if late else ()
         table.add_row(
             score.student,
-            f"{score.earned:g}" if score.status in (Status.GRADED, Status.PENDING) else "",
+            f"{score.earned:g}" if known else "",
+            *reduced,
             f"{score.possible:g}",
             f"{score.pending:g}" if score.pending else "",
             str(score.status),
             "\n".join(f"- {name}" for name in score.misconceptions),
-            score.problem,
+            "; ".join(filter(None, (score.late, score.problem))),
         )
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,13 @@ def graded_class(course: Course) -> Course:
     """The course, after nbgrader's own command has graded the example class."""
     grade_example_class(course)
     return course
+
+
+@pytest.fixture
+def own_class(graded_class: Course, tmp_path: Path) -> Course:
+    """A copy of the graded example class that a test may change."""
+    shutil.copytree(graded_class.folder.parent, tmp_path / "teaching")
+    return Course.at(tmp_path / "teaching" / "autograder")
 
 
 @pytest.fixture

@@ -90,7 +90,8 @@ def test_errors_are_one_line_that_says_what_was_given_and_what_to_do(
 
 
 @pytest.mark.parametrize(
-    "command", ["release", "verify", "check", "collect", "grade", "feedback", "export", "report", "demo"]
+    "command",
+    ["release", "verify", "check", "collect", "grade", "rubric", "deadline", "feedback", "export", "report", "demo"],
 )
 def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
