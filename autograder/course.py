@@ -10,6 +10,9 @@ The folder `autograder/` is the course folder in which nbgrader's own commands r
     course/gradebook.db                       nbgrader's gradebook
     course/secret                             the key from which the random inputs of checks are derived
 
+The gradebook can be a database elsewhere: ``--gradebook URL`` or the environment variable ``AUTOGRADER_GRADEBOOK``,
+which nbgrader's own commands read too (see database.py).
+
 Solutions and hidden checks of this project are public. A course with private ones keeps its own solutions folder and
 names it with ``--solutions FOLDER`` or with the environment variable ``AUTOGRADER_SOLUTIONS``, which nbgrader's own
 commands read too.
@@ -24,15 +27,17 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+from autograder.database import database_url, open_gradebook
 from autograder.errors import CourseError
 
 SOLUTIONS_VARIABLE = "AUTOGRADER_SOLUTIONS"
 COURSE_VARIABLE = "AUTOGRADER_COURSE"
+GRADEBOOK_VARIABLE = "AUTOGRADER_GRADEBOOK"
 CONFIGURATION = "nbgrader_config.py"
 STUDENT_NAME = re.compile(r"[\w@-][\w.@-]*")
 
@@ -49,18 +54,22 @@ class Course:
         One folder per assignment: the notebook with solutions, checks, misconceptions, alternatives.
     release : Path
         Where the notebooks for students are written, ``release/<assignment>/<assignment>.ipynb``.
+    database : str
+        The address of the gradebook's database; empty for ``course/gradebook.db``.
     """
 
     folder: Path
     solutions: Path
     release: Path
+    database: str = field(default="", repr=False)
 
     @classmethod
     def at(cls, folder: str | Path | None = None, solutions: str | Path | None = None) -> Course:
         """Return the course in *folder*, or else in ``AUTOGRADER_COURSE``, or else in this package's folder."""
         home = Path(folder or os.environ.get(COURSE_VARIABLE) or Path(__file__).parent).resolve()
         chosen = solutions or os.environ.get(SOLUTIONS_VARIABLE) or home.parent / "solutions"
-        return cls(home, Path(chosen).resolve(), home.parent / "book" / "exercises")
+        database = os.environ.get(GRADEBOOK_VARIABLE, "")
+        return cls(home, Path(chosen).resolve(), home.parent / "book" / "exercises", database)
 
     @property
     def data(self) -> Path:
@@ -70,7 +79,7 @@ class Course:
     @property
     def gradebook_url(self) -> str:
         """The address by which nbgrader opens the gradebook."""
-        return f"sqlite:///{self.data / 'gradebook.db'}"
+        return database_url(self.database) if self.database else f"sqlite:///{self.data / 'gradebook.db'}"
 
     def release_notebook(self, assignment: str) -> Path:
         """Return the released notebook of an assignment, or say how to make it."""
@@ -130,7 +139,7 @@ class Course:
         """Open the gradebook; the first time, create it."""
         self.data.mkdir(parents=True, exist_ok=True)
         find_commands_of_this_python()
-        with Gradebook(self.gradebook_url) as gradebook:
+        with open_gradebook(self.gradebook_url) as gradebook:
             yield gradebook
 
     def prepare(self) -> None:
@@ -142,6 +151,12 @@ class Course:
         self.secret()
         with self.gradebook():
             pass
+
+
+def with_gradebook(course: Course, database: str) -> Course:
+    """Return the same course with its gradebook elsewhere."""
+    database_url(database)
+    return replace(course, database=database)
 
 
 def with_solutions(course: Course, solutions: str | Path) -> Course:

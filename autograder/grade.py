@@ -1,35 +1,40 @@
 """Grade a class: each student by themselves, so that one who breaks something never stops the others.
 
-nbgrader does the grading (its sanitising steps, the examiner, its gradebook), called once per student and assignment.
-Interrupted and run again, it goes on where it stopped: only what is new or has changed is graded.
+Interrupted and run again, it goes on where it stopped: only what is new or has changed is graded. How a submission is
+examined is in examine.py, how a class is in class_run.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from nbgrader.converters import Autograde
-from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SAWarning
-from tqdm import tqdm
 from traitlets.config import Config
 
+from autograder.class_run import ClassRun
 from autograder.configuration import load_configuration
+from autograder.converters import run_converter as run_converter
 from autograder.course import Course
+from autograder.course_lock import only_run
 from autograder.errors import CourseError
-from autograder.intake import refresh
-from autograder.records import fingerprint, read_record
+from autograder.examine import Conditions
+from autograder.examiner import ExaminerExecute
+from autograder.gradebook_writer import GradebookWriter
 from autograder.scores import Score, Status, read_score
-
-LOG = logging.getLogger("autograder")
+from autograder.workers import LocalWorkers, cores
 
 
 def grade(
-    course: Course, assignment: str, students: Sequence[str] = (), force: bool = False, progress: bool = True
+    course: Course,
+    assignment: str,
+    students: Sequence[str] = (),
+    force: bool = False,
+    progress: bool = True,
+    *,
+    workers: int | None = None,
+    scheduler: str = "",
+    sandbox: bool = True,
 ) -> list[Score]:
     """Grade the collected submissions of an assignment.
 
@@ -41,6 +46,12 @@ def grade(
         Grade again what has not changed.
     progress : bool
         Show a progress bar.
+    workers : int or None
+        Processes on this computer; one for each processor core if None.
+    scheduler : str
+        Address of a Dask scheduler; its workers examine, instead of this computer.
+    sandbox : bool
+        Run student code under bubblewrap; without, it can do whatever the user who grades can do.
 
     Returns
     -------
@@ -55,60 +66,25 @@ def grade(
             f"nothing was collected from {', '.join(unknown)} for {assignment!r}; "
             f"submissions: {', '.join(collected) or 'none'}"
         )
-    config = load_configuration(course)
+    if workers is not None and workers < 1:
+        raise CourseError(f"{workers} workers cannot grade, expected at least 1")
     chosen = sorted(students) or collected
-    failures: dict[str, str] = {}
-    for student in tqdm(chosen, desc=f"grading {assignment}", unit="student", disable=not progress):
-        try:
-            grade_one(course, config, student, assignment, force)
-        except Exception as error:
-            LOG.error("%s, %s could not be graded: %s", student, assignment, error, exc_info=error)
-            course.record(student, assignment).unlink(missing_ok=True)
-            failures[student] = f"{type(error).__name__}: {error}"
+    with only_run(course, f"grading {assignment}"), contextlib.ExitStack() as stack:
+        config = load_configuration(course)
+        pool = stack.enter_context(LocalWorkers(workers or cores()))
+        writer = stack.enter_context(GradebookWriter(course, config, assignment))
+        run = ClassRun(writer, pool, conditions(config, sandbox), force)
+        run.go(chosen, progress)
     with course.gradebook() as gradebook:
         absent = [] if students else sorted({student.id for student in gradebook.students} - set(chosen))
         scores = [read_score(course, gradebook, student, assignment) for student in [*chosen, *absent]]
     for score in scores:
-        if score.student in failures:
-            score.status, score.problem = Status.FAILED, failures[score.student]
+        if score.student in run.failures:
+            score.status, score.problem = Status.FAILED, run.failures[score.student]
     return scores
 
 
-def grade_one(course: Course, config: Config, student: str, assignment: str, force: bool = False) -> bool:
-    """Grade one submission; return whether there was anything to do."""
-    refresh(course, student, assignment)
-    record = read_record(course, student, assignment)
-    graded = course.data / "autograded" / student / assignment / f"{assignment}.ipynb"
-    if not force and record and graded.is_file() and record.fingerprint == fingerprint(course, student, assignment):
-        return False
-    run_converter(Autograde, config, student, assignment)
-    return True
-
-
-def run_converter(kind: type, config: Config, student: str, assignment: str) -> None:
-    """Run one of nbgrader's steps on one submission; raise its error with what it wrote to its log."""
-    coursedir = CourseDirectory(config=config)
-    coursedir.student_id, coursedir.assignment_id = student, assignment
-    converter = kind(coursedir=coursedir, config=config)
-    converter.force = True
-    with _captured_log() as log, warnings.catch_warnings():
-        # nbgrader's own use of its database library.
-        warnings.simplefilter("ignore", SAWarning)
-        try:
-            converter.start()
-        except Exception as error:
-            raise RuntimeError(f"{error}\n{log.getvalue()[-4000:]}".strip()) from error
-
-
-@contextlib.contextmanager
-def _captured_log() -> Iterator[io.StringIO]:
-    """Keep nbgrader's own messages off the screen (they would break the progress bar), for use if it fails."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    log = logging.getLogger("traitlets")
-    before, spreads = log.handlers[:], log.propagate
-    log.handlers, log.propagate = [handler], False
-    try:
-        yield stream
-    finally:
-        log.handlers, log.propagate = before, spreads
+def conditions(config: Config, sandbox: bool = True) -> Conditions:
+    """How student code runs, as the course's configuration says."""
+    configured = ExaminerExecute(config=config).conditions()
+    return replace(configured, sandbox=configured.sandbox and sandbox)

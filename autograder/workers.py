@@ -1,0 +1,258 @@
+"""Worker processes on this computer: each examines one submission at a time, and its end costs only that one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from autograder.course import GRADEBOOK_VARIABLE
+from autograder.examine import Examined, Job
+from autograder.worker import OUT_OF_MEMORY, READY, Failed, end_children
+
+LOG = logging.getLogger("autograder")
+MEGABYTES = 4_000
+START_SECONDS = 180.0
+# Beyond the notebook's own time: a kernel that is still being started, and the examiner's own work.
+MARGIN_SECONDS = 180.0
+PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop()); from autograder.worker import serve; serve()"
+HIDDEN = (GRADEBOOK_VARIABLE,)
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The process that examined a submission ended or gave no answer."""
+
+    reason: str
+
+
+Outcome = Examined | Failed | Lost
+
+
+class Workers(Protocol):
+    """Whatever carries out jobs elsewhere, some at a time."""
+
+    def room(self) -> bool:
+        """Whether one more job may be given."""
+
+    def give(self, job: Job) -> None:
+        """Take a job."""
+
+    def finished(self) -> list[tuple[Job, Outcome]]:
+        """Wait until at least one of the jobs that were given has an outcome."""
+
+    def close(self) -> None:
+        """End everything, whatever it is doing."""
+
+
+def cores() -> int:
+    """The number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Worker:
+    """A process of its own that examines one submission at a time.
+
+    Parameters
+    ----------
+    megabytes : int
+        Limit on its memory.
+    margin : float
+        Seconds it may take beyond the time for the whole notebook.
+    """
+
+    def __init__(self, megabytes: int = MEGABYTES, margin: float = MARGIN_SECONDS) -> None:
+        self.ready = False
+        self.job: Job | None = None
+        self._margin, self.stop_at = margin, time.monotonic() + START_SECONDS
+        self._folder = tempfile.mkdtemp(prefix="worker-")
+        self._words = tempfile.TemporaryFile()
+        self.connection, theirs = multiprocessing.Pipe()
+        command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(megabytes), str(Path(__file__).parents[1])]
+        # A session of its own: Ctrl-C and a signal to the process group reach the coordinator alone, which ends this.
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._words,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env=environment(self._folder),
+        )
+        theirs.close()
+
+    def give(self, job: Job) -> None:
+        """Start work on a job; the worker is ready and has none."""
+        self.job, self.stop_at = job, time.monotonic() + job.conditions.notebook_seconds + self._margin
+        with contextlib.suppress(OSError):  # if it has ended, the pipe's other end says so
+            self.connection.send(job)
+
+    def receive(self) -> Outcome | None:
+        """Return what has come, or None if it has only become ready; call it when something has, or time is up."""
+        try:
+            if not self.connection.poll():
+                return self._lost(f"gave no answer within {self._allowed():.0f} seconds")
+            message = self.connection.recv()
+        except (EOFError, OSError):
+            return self._lost("")
+        if not self.ready and message == READY:
+            self.ready, self.stop_at = True, float("inf")
+            return None
+        self.job, self.stop_at = None, float("inf")
+        return message
+
+    def examine(self, job: Job) -> Outcome:
+        """Carry out one job and wait for it."""
+        while not self.ready:
+            self.wait()
+            self.receive()
+        self.give(job)
+        self.wait()
+        outcome = self.receive()
+        assert outcome is not None
+        return outcome
+
+    def wait(self) -> None:
+        """Wait until something has come or time is up."""
+        self.connection.poll(None if self.stop_at == float("inf") else max(0.0, self.stop_at - time.monotonic()))
+
+    def _allowed(self) -> float:
+        return (self.job.conditions.notebook_seconds if self.job else START_SECONDS) + self._margin
+
+    def _lost(self, reason: str) -> Lost:
+        if not reason:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+            reason = why_it_ended(self.process.returncode)
+        self._words.seek(0)
+        said = self._words.read()[-4000:].decode(errors="replace").strip()
+        who = f"{self.job.student}, {self.job.assignment}" if self.job else "no submission"
+        LOG.error("the worker process %d (%s) %s\n%s", self.process.pid, who, reason, said)
+        self.close()
+        if not self.ready:
+            raise RuntimeError(f"a worker process could not be started; it {reason}. It said:\n{said or 'nothing'}")
+        return Lost(reason)
+
+    def dismiss(self) -> None:
+        """Let it end by itself as soon as it has nothing to do."""
+        self.connection.close()
+        with contextlib.suppress(OSError):
+            if self.process.stdin:
+                self.process.stdin.close()
+
+    def close(self) -> None:
+        """End it and all that it started, and remove what it left."""
+        self.dismiss()
+        if self.process.poll() is None:
+            end_children(self.process.pid)
+            self.process.kill()
+        self.process.wait()
+        self._words.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def environment(folder: str) -> Mapping[str, str]:
+    """The environment of a worker: one thread, a folder for its files, and no password of the gradebook."""
+    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN}
+    return {**kept, **dict.fromkeys(THREADS, "1"), "TMPDIR": folder}
+
+
+def why_it_ended(status: int | None) -> str:
+    """Say what an exit status means."""
+    if status == OUT_OF_MEMORY:
+        return "ran out of memory"
+    if status is not None and status < 0:
+        with contextlib.suppress(ValueError):
+            return f"was ended by the signal {signal.Signals(-status).name}"
+    return f"ended with the exit status {status}"
+
+
+class LocalWorkers:
+    """Some workers on this computer, started when there is work for them.
+
+    Parameters
+    ----------
+    count : int
+        At most so many at once.
+    """
+
+    def __init__(self, count: int, megabytes: int = MEGABYTES, margin: float = MARGIN_SECONDS) -> None:
+        self._count, self._megabytes, self._margin = count, megabytes, margin
+        self._workers: list[Worker] = []
+        self._waiting: deque[Job] = deque()
+
+    def room(self) -> bool:
+        """Whether one more job may be given."""
+        return len(self._waiting) + sum(worker.job is not None for worker in self._workers) < self._count
+
+    def give(self, job: Job) -> None:
+        """Take a job."""
+        self._waiting.append(job)
+        self._distribute()
+
+    def finished(self) -> list[tuple[Job, Outcome]]:
+        """Wait until at least one of the jobs that were given has an outcome."""
+        while True:
+            self._distribute()
+            nearest = min(worker.stop_at for worker in self._workers)
+            heard = wait(
+                [worker.connection for worker in self._workers],
+                None if nearest == float("inf") else max(0.0, nearest - time.monotonic()),
+            )
+            outcomes = []
+            for worker in list(self._workers):
+                job = worker.job
+                if worker.connection not in heard and worker.stop_at > time.monotonic():
+                    continue
+                outcome = worker.receive()
+                if isinstance(outcome, Lost):
+                    self._workers.remove(worker)
+                if outcome is not None and job is not None:
+                    outcomes.append((job, outcome))
+            if outcomes:
+                return outcomes
+
+    def _distribute(self) -> None:
+        for worker in self._workers:
+            if self._waiting and worker.ready and worker.job is None:
+                worker.give(self._waiting.popleft())
+        starting = sum(not worker.ready for worker in self._workers)
+        while len(self._waiting) > starting and len(self._workers) < self._count:
+            self._workers.append(Worker(self._megabytes, self._margin))
+            starting += 1
+
+    def close(self) -> None:
+        """End all workers: at once those at work, the others by themselves."""
+        for worker in self._workers:
+            if worker.job is None:
+                worker.dismiss()
+        ends = time.monotonic() + 3
+        for worker in self._workers:
+            if worker.job is None and worker.ready:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.process.wait(max(0.0, ends - time.monotonic()))
+            worker.close()
+        self._workers.clear()
+
+    def __enter__(self) -> LocalWorkers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
