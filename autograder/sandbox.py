@@ -100,8 +100,8 @@ def require_hidden(*places: Path) -> None:
         for folder in ["/usr", *readable_folders()]:
             if Path(place).is_relative_to(folder):
                 raise CourseError(
-                    f"{place} lies inside {folder}, which student code can read in the sandbox. Keep the course and its "
-                    "solutions elsewhere (--course FOLDER, --solutions FOLDER), or Python's environment elsewhere."
+                    f"{place} lies inside {folder}, which student code can read in the sandbox. Keep the course and "
+                    "its solutions elsewhere (--course FOLDER, --solutions FOLDER), or Python's environment elsewhere."
                 )
 
 
