@@ -1,10 +1,12 @@
-"""Write scores as a table for spreadsheets and learning platforms."""
+"""Write scores as a table for spreadsheets; for learning platforms see learning_platforms.py."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+
+from nbgrader.api import Gradebook
 
 from autograder.course import Course
 from autograder.errors import CourseError
@@ -28,14 +30,10 @@ def export_scores(course: Course, path: Path, assignments: Sequence[str] = ()) -
         The number of rows.
     """
     with course.gradebook() as gradebook:
-        known = [assignment.name for assignment in gradebook.assignments]
-        unknown = sorted(set(assignments) - set(known))
-        if unknown:
-            raise CourseError(
-                f"no assignment {', '.join(unknown)} in the gradebook; it has: {', '.join(known) or 'none'}"
-            )
+        for assignment in assignments:
+            checked_assignment(gradebook, assignment)
         rows = []
-        for assignment in assignments or known:
+        for assignment in assignments or [assignment.name for assignment in gradebook.assignments]:
             for student in sorted(gradebook.students, key=lambda student: (student.last_name or "", student.id)):
                 score = read_score(course, gradebook, student.id, assignment)
                 names = map(guarded, (student.id, student.last_name, student.first_name, student.email))
@@ -47,6 +45,13 @@ def export_scores(course: Course, path: Path, assignments: Sequence[str] = ()) -
         writer.writerow(COLUMNS)
         writer.writerows(rows)
     return len(rows)
+
+
+def checked_assignment(gradebook: Gradebook, assignment: str) -> None:
+    """Raise `CourseError` unless the gradebook knows the assignment."""
+    known = [assignment.name for assignment in gradebook.assignments]
+    if assignment not in known:
+        raise CourseError(f"no assignment {assignment} in the gradebook; it has: {', '.join(known) or 'none'}")
 
 
 def final_points(score: Score) -> str:
