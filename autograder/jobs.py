@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from pathlib import Path
 
+import nbformat
 from nbgrader.api import Gradebook
 
 from autograder.course import Course
-from autograder.examine import Conditions, Job, Tests
+from autograder.examine import WARM, Conditions, Job, Tests
 from autograder.records import fingerprint
+from autograder.sandbox import require_hidden
 
 
 def make_job(
@@ -22,7 +26,14 @@ def make_job(
         The submission as intake rebuilt it.
     tests : mapping
         As `trusted_tests` returns them; the same for a whole class.
+
+    Raises
+    ------
+    CourseError
+        If student code in the sandbox could read the course or its solutions.
     """
+    if conditions.sandbox:
+        require_hidden(course.data, course.solutions)
     return Job(
         student,
         assignment,
@@ -33,6 +44,7 @@ def make_job(
         course.secret(),
         fingerprint(course, student, assignment),
         conditions,
+        imported_by(course.release_notebook(assignment).read_bytes()),
     )
 
 
@@ -45,6 +57,22 @@ def trusted_tests(gradebook: Gradebook, assignment: str, notebook: str = "") -> 
         for cell in found.source_cells
         if cell.name in points and cell.locked and cell.cell_type == "code"
     }
+
+
+def imported_by(notebook: bytes) -> tuple[str, ...]:
+    """Return the modules that a notebook imports, with those that every kernel starts with; not Python's own."""
+    found = set(WARM)
+    for cell in nbformat.reads(notebook.decode(), as_version=4).cells:
+        try:
+            nodes = list(ast.walk(ast.parse(cell.source))) if cell.cell_type == "code" else []
+        except SyntaxError:  # a cell of Jupyter's own commands
+            continue
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return tuple(sorted(name for name in found if name.split(".")[0] not in {*sys.stdlib_module_names, "autograder"}))
 
 
 def _files(folder: Path) -> dict[str, bytes]:

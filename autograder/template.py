@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import json
 import os
 import select
@@ -147,16 +146,20 @@ class Template:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-@functools.lru_cache(maxsize=1)
-def _kept(preload: tuple[str, ...], graphics: bool, memory_megabytes: int) -> list[Template]:
-    return []
+_KEPT: dict[tuple[tuple[str, ...], bool, int], Template] = {}
 
 
 def template(preload: tuple[str, ...], graphics: bool, memory_megabytes: int) -> Template:
-    """Return this process's template, made on first use and again if it has ended."""
-    kept = _kept(preload, graphics, memory_megabytes)
-    if kept and not kept[0].runs:
-        kept.pop().close()
-    if not kept:
-        kept.append(Template(preload, graphics, memory_megabytes))
-    return kept[0]
+    """Return this process's template, made on first use, and again if it has ended or another kind is wanted."""
+    wanted = (preload, graphics, memory_megabytes)
+    if wanted not in _KEPT or not _KEPT[wanted].runs:
+        for old in _KEPT.values():
+            old.close()
+        _KEPT.clear()
+        made = Template(*wanted)
+        if made.threads > 1:
+            # Something that it imported runs in a thread of its own, which a copy would not have: copy it bare.
+            made.close()
+            made = Template((), *wanted[1:])
+        _KEPT[wanted] = made
+    return _KEPT[wanted]

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import Course
 from autograder.examination import Examination, Limits
-from autograder.jobs import trusted_tests
+from autograder.jobs import imported_by, trusted_tests
 from autograder.kernels import candidate_environment
 from autograder.outputs import MOST_PICTURES_AND_ERRORS, Transcript, failure, plain
 from autograder.subject import StudentError
@@ -122,6 +123,14 @@ def test_only_the_gradebook_says_what_a_test_is(course: Course) -> None:
     assert sorted(trusted) == sorted(
         f"{kind}-{name}" for kind in ("check", "hidden") for name in ("one", "two", "three")
     )
+
+
+def test_kernels_start_with_what_the_release_imports_and_not_with_what_a_submission_does() -> None:
+    cells = ["import json, torch.nn as nn\nfrom rlkit.planning import solve", "%matplotlib inline", "from . import x",
+             "from autograder import exam\nimport os.path"]  # fmt: skip
+    notebook = nbformat.v4.new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    expected = ("gymnasium", "numpy", "rlkit.planning", "torch", "torch.nn")
+    assert imported_by(nbformat.writes(notebook).encode()) == expected
 
 
 # ---- what is kept of a student's output
