@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 PURPOSE = "write the pages that go back to students"
 EXAMPLES = """\
-  python -m autograder feedback bellman"""
+  python -m autograder feedback bellman
+  python -m autograder feedback bellman --student ada
+
+Writes course/feedback/STUDENT/bellman/bellman.html, a page that needs no other file, and bellman.json, the same for a
+program; autograder/feedback_schema.json describes its fields. Whoever could not be graded gets a message."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
