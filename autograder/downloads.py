@@ -26,6 +26,7 @@ MOST_UNPACKED = 8_000_000_000
 MOST_FILES = 50_000
 MOST_FILES_OF_A_STUDENT = 2_000
 MOST_TIMES_LARGER = 200
+LONGEST_NAME = 1_000
 ALWAYS_ALLOWED = 4_000_000
 SILENTLY_IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}
 DIRECTORY_ENTRY = b"PK\x01\x02"
@@ -111,7 +112,7 @@ def _archive(archive: zipfile.ZipFile, allowance: Allowance) -> Download:
         if _ignored(name):
             continue
         if reason := _reason_to_refuse(info, name):
-            download.refused.append((name, reason))
+            download.refused.append((name[:LONGEST_NAME], reason))
             continue
         if "/" in name:
             download.folders.add(name.split("/")[0])
@@ -180,6 +181,8 @@ def _reason_to_refuse(info: zipfile.ZipInfo, name: str) -> str | None:
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or name[1:2] == ":" or "\0" in name:
         return "its name leads out of the zip"
+    if len(name) > LONGEST_NAME:
+        return f"its name has {len(name):,} characters"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "it is not an ordinary file; links and devices are not read"

@@ -9,6 +9,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 
 from autograder.course import Course
+from autograder.deadlines import read_deadlines
 from autograder.errors import CourseError
 from autograder.scores import Score, Status, read_score
 from autograder.spreadsheets import FORMULA_STARTS as FORMULA_STARTS
@@ -29,13 +30,14 @@ def export_scores(course: Course, path: Path, assignments: Sequence[str] = ()) -
     int
         The number of rows.
     """
+    deadlines = read_deadlines(course)
     with course.gradebook() as gradebook:
         for assignment in assignments:
             checked_assignment(gradebook, assignment)
         rows = []
         for assignment in assignments or [assignment.name for assignment in gradebook.assignments]:
             for student in sorted(gradebook.students, key=lambda student: (student.last_name or "", student.id)):
-                score = read_score(course, gradebook, student.id, assignment)
+                score = read_score(course, gradebook, student.id, assignment, deadlines)
                 names = map(guarded, (student.id, student.last_name, student.first_name, student.email))
                 numbers = [final_points(score), f"{score.possible:g}", f"{score.pending:g}"]
                 rows.append([guarded(assignment), *names, *numbers, str(score.status)])
@@ -55,5 +57,5 @@ def checked_assignment(gradebook: Gradebook, assignment: str) -> None:
 
 
 def final_points(score: Score) -> str:
-    """Return a student's points as text with a decimal point, empty unless they are final."""
-    return f"{round(score.earned, 4):.12g}" if score.status is Status.GRADED else ""
+    """Return the points that count, lateness included, as text with a decimal point; empty unless they are final."""
+    return f"{round(score.final, 4):.12g}" if score.status is Status.GRADED else ""

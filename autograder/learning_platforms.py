@@ -23,6 +23,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 
 from autograder.course import Course
+from autograder.deadlines import read_deadlines
 from autograder.errors import CourseError
 from autograder.export import checked_assignment, final_points
 from autograder.rosters import Enrolled, Roster, is_test_student, read_roster
@@ -128,6 +129,7 @@ def _write(course: Course, roster: Roster, output: Path, assignment: str, place:
     if output.resolve() == table.path.resolve():
         raise CourseError(f"{output} is the file that the platform gave; name another with --output")
     exported = Exported(table.header[place], problems=[f"not exported: {problem}" for problem in roster.problems])
+    deadlines = read_deadlines(course)
     with course.gradebook() as gradebook:
         checked_assignment(gradebook, assignment)
         find = _finder(gradebook, roster)
@@ -138,10 +140,10 @@ def _write(course: Course, roster: Roster, output: Path, assignment: str, place:
                 exported.problems.append(f"{enrolled.student} ({enrolled.shown}) is not in this course; left as it was")
                 continue
             without_row.discard(student)
-            score = read_score(course, gradebook, student, assignment)
+            score = read_score(course, gradebook, student, assignment, deadlines)
             _fill(table.rows[enrolled.row], place, score, exported)
         for student in sorted(without_row):
-            score = read_score(course, gradebook, student, assignment)
+            score = read_score(course, gradebook, student, assignment, deadlines)
             what = f"a score of {final_points(score)}" if score.status is Status.GRADED else str(score.status)
             exported.problems.append(f"{student} has no row in {table.path.name}: {what}")
         exported.problems += _other_possible(
@@ -158,7 +160,7 @@ def _fill(row: list[str], place: int, score: Score, exported: Exported) -> None:
     if row[place].strip().upper() == EXCUSED:
         exported.problems.append(f"{score.student} is excused in Canvas, and stays so; here: {points or score.status}")
         return
-    if points and score.earned > score.possible:
+    if points and score.final > score.possible:
         exported.problems.append(f"{score.student} has {points} of {score.possible:g} points")
     if not points and row[place].strip() == "N/A":
         return

@@ -128,7 +128,7 @@ def is_named_after(file: str, assignment: str) -> bool:
         found = ADDED.fullmatch(name)
         if found is None:
             return False
-        name = found["before"]
+        name = found["before"].rstrip()
     return True
 
 

@@ -36,19 +36,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", choices=["canvas", "moodle", "plain"], help="if the names do not tell")
     parser.add_argument("--submitted-times", type=Path, metavar="CSV", help="columns student and timestamp (ISO 8601)")
     parser.add_argument(
-        "--time-zone", metavar="NAME", help="of times without one, such as Europe/Vienna (default: this machine's)"
+        "--time-zone",
+        metavar="NAME",
+        help="of times without one, such as Europe/Vienna (default: that in deadlines.toml, else this machine's)",
     )
 
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Take in submissions, and list every oddity on the screen and in a CSV file."""
     from autograder.collect import collect
+    from autograder.deadlines import deadlines_file, read_deadlines
     from autograder.outcomes import print_outcomes, write_outcomes
     from autograder.rosters import enter, read_roster
     from autograder.submission_names import Platform
     from autograder.submission_times import named_zone, read_times
 
-    zone = named_zone(chosen.time_zone) if chosen.time_zone else None
+    known_zone = read_deadlines(course).zone if deadlines_file(course).is_file() else None
+    zone = named_zone(chosen.time_zone) if chosen.time_zone else known_zone
     roster = read_roster(chosen.roster, chosen.student_id, zone) if chosen.roster else None
     if roster:
         print(f"{enter(course, roster)} students in the class list")
