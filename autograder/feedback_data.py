@@ -24,6 +24,7 @@ from autograder.records import CellResult, read_record
 from autograder.scores import Score, Status, read_score
 
 SCHEMA = "mastering-rl feedback 1"
+NOT_ANSWERED = "not answered yet"  # what checks.py says of a blank
 LOOKED_AT = "This exercise could not be checked completely. That is not your mistake; your instructor can see why."
 NOT_GRADED = {
     Status.NOT_GRADED: "Your work has been received and has not been graded, or grading it did not succeed. "
@@ -53,6 +54,7 @@ class ExerciseFeedback:
     exercise: str
     points: float
     possible: float
+    answered: bool = True
     by_hand: bool = False
     message: str = ""
     misconception: dict[str, str] | None = None
@@ -74,6 +76,7 @@ class WrittenFeedback:
     exercise: str
     points: float | None
     possible: float
+    answered: bool
     comment: str
     answer: str
 
@@ -120,13 +123,15 @@ def feedback_on(
         part = gradebook.find_submission_notebook(assignment, assignment, student)
     except MissingEntry:
         return result, score
-    comments = {comment.name: comment.comment or "" for comment in part.comments}
+    comments = {comment.name: comment.manual_comment or "" for comment in part.comments}
+    blank = {comment.name for comment in part.comments if comment.auto_comment}
     result.exercises = _exercises(part, record.cells, comments, cells)
     result.written = [
         WrittenFeedback(
             grade.name.removeprefix("written-"),
             None if grade.needs_manual_grade else grade.score,
             grade.max_score,
+            grade.name not in blank,
             comments.get(grade.name, ""),
             cells[grade.name].source if grade.name in cells else "",
         )
@@ -171,6 +176,7 @@ def _exercises(
             for check in cell.checks
         ]
     for name, one in exercises.items():
+        one.answered = any(check.problem != NOT_ANSWERED for check in one.checks) or not one.checks
         one.comment = comments.get(f"answer-{name}", "")
         printed, failed = own_output(cells.get(f"answer-{name}"))
         one.printed = "\n".join(filter(None, (printed, one.printed)))

@@ -183,6 +183,13 @@ def test_formulas_stay_as_they_were_written(own_class: Course) -> None:
     assert "since $a_1 &lt; b_2$" in page
 
 
+def test_a_blank_is_called_not_answered_once(graded_class: Course) -> None:
+    page, tree = written(graded_class, "cem")
+    assert not any(one["answered"] for one in tree["exercises"] + tree["written"])
+    assert page.count("Not answered.") == 4 and "No response." not in page and "not answered yet" not in page
+    assert all(one["answered"] for one in written(graded_class, "ben")[1]["exercises"])
+
+
 def test_a_name_that_handed_in_nothing_is_refused(graded_class: Course) -> None:
     with pytest.raises(CourseError, match="nothing was collected from zoe"):
         write_feedback(graded_class, "classwork", ["zoe"], progress=False)
