@@ -71,14 +71,20 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--solutions", type=Path, help="the solutions folder (default: AUTOGRADER_SOLUTIONS, else solutions/)"
     )
+    parser.add_argument(
+        "--gradebook",
+        metavar="URL",
+        help="the gradebook's database (default: AUTOGRADER_GRADEBOOK, else gradebook.db in the course folder)",
+    )
 
 
 def _course(chosen: argparse.Namespace) -> Course:
     """Return the course that was named, with a log of its own."""
-    from autograder.course import Course, with_solutions
+    from autograder.course import Course, with_gradebook, with_solutions
 
     course = Course.at(chosen.course)
     course = with_solutions(course, chosen.solutions) if chosen.solutions else course
+    course = with_gradebook(course, chosen.gradebook) if chosen.gradebook else course
     course.data.mkdir(parents=True, exist_ok=True)
     log = logging.FileHandler(course.data / "autograder.log", delay=True)
     log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -29,17 +29,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nbgrader.api import Gradebook
-
-from autograder.database import database_url, open_gradebook
 from autograder.errors import CourseError
+
+if TYPE_CHECKING:
+    from nbgrader.api import Gradebook
 
 SOLUTIONS_VARIABLE = "AUTOGRADER_SOLUTIONS"
 COURSE_VARIABLE = "AUTOGRADER_COURSE"
 GRADEBOOK_VARIABLE = "AUTOGRADER_GRADEBOOK"
 CONFIGURATION = "nbgrader_config.py"
-STUDENT_NAME = re.compile(r"[\w@-][\w.@-]*")
+STUDENT_NAME = re.compile(r"[\w@-][\w.@+'-]*")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Course:
     @property
     def gradebook_url(self) -> str:
         """The address by which nbgrader opens the gradebook."""
+        from autograder.database import database_url
+
         return database_url(self.database) if self.database else f"sqlite:///{self.data / 'gradebook.db'}"
 
     def release_notebook(self, assignment: str) -> Path:
@@ -138,6 +141,9 @@ class Course:
     def gradebook(self) -> Iterator[Gradebook]:
         """Open the gradebook; the first time, create it."""
         self.data.mkdir(parents=True, exist_ok=True)
+        # Imported here, because a worker knows the course but not the gradebook, and nbgrader takes a second to import.
+        from autograder.database import open_gradebook
+
         find_commands_of_this_python()
         with open_gradebook(self.gradebook_url) as gradebook:
             yield gradebook
@@ -155,7 +161,6 @@ class Course:
 
 def with_gradebook(course: Course, database: str) -> Course:
     """Return the same course with its gradebook elsewhere."""
-    database_url(database)
     return replace(course, database=database)
 
 
@@ -181,7 +186,7 @@ def checked_student_name(name: str) -> str:
     """Return *name* if it can be a folder's name and an nbgrader student id."""
     if not STUDENT_NAME.fullmatch(name) or len(name) > 100:
         raise CourseError(
-            f"{name!r} cannot be a student's id: expected up to 100 letters, digits, and . _ - @ "
+            f"{name!r} cannot be a student's id: expected up to 100 letters, digits, and . _ - + ' @ "
             "(not beginning with a dot). Rename the file or folder."
         )
     return name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -19,16 +20,17 @@ from autograder.assignment import Assignment, load_assignment
 from autograder.author import solution_cells
 from autograder.collect import collect
 from autograder.configuration import load_configuration, source_folder
+from autograder.converters import run_converter
 from autograder.course import Course
 from autograder.demo_answers import ATTACKS, DemoStudent, half_right, hostile, right
 from autograder.errors import CourseError
 from autograder.feedback import write_feedback
-from autograder.grade import grade, run_converter
+from autograder.grade import grade
 from autograder.records import Record, read_record
 from autograder.scores import print_scores
 
 
-def run(course: Course, assignment: str | None = None) -> int:
+def run(course: Course, assignment: str | None = None, sandbox: bool = True) -> int:
     """Grade the demo class and print its scores; return 0 if each got what it should."""
     name = assignment or choose(course)
     demo = prepare(course, name)
@@ -37,7 +39,7 @@ def run(course: Course, assignment: str | None = None) -> int:
     for student in students:
         hand_in(demo, inbox, student, name)
     collect(demo, inbox, name, progress=False)
-    scores = grade(demo, name, force=True)
+    scores = grade(demo, name, force=True, sandbox=sandbox)
     pages = write_feedback(demo, name).pages
     print_scores(scores, f"demo class, {name}")
     records = {student.name: read_record(demo, student.name, name) for student in students}
@@ -70,7 +72,8 @@ def prepare(course: Course, name: str) -> Course:
         raise CourseError(f"{source} does not hold {name}.ipynb; run `python -m autograder release {name}` first")
     folder = course.data / "demo" / name
     shutil.rmtree(folder, ignore_errors=True)
-    demo = Course.at(folder / "autograder", course.solutions)
+    # Whatever gradebook the real course has, this one's is a file of its own.
+    demo = replace(Course.at(folder / "autograder", course.solutions), database="")
     shutil.copytree(source, source_folder(demo, name))
     run_converter(GenerateAssignment, load_configuration(demo), ".", name)
     return demo

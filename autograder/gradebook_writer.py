@@ -9,22 +9,25 @@ and all that belongs to one submission becomes one transaction.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import nbformat
 from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import BaseConverter
-from nbgrader.preprocessors import Execute
+from nbgrader.nbgraderformat import ValidationError
+from nbgrader.preprocessors import CheckCellMetadata, Execute
 from sqlalchemy.orm import scoped_session, sessionmaker
 from traitlets import Bytes, import_item
 from traitlets.config import Config
 
 from autograder.converters import captured_log, make_converter, start
 from autograder.course import Course
+from autograder.errors import CourseError
 from autograder.examine import Examined, Tests
 from autograder.jobs import trusted_tests
 
@@ -39,7 +42,9 @@ class GradebookWriter:
 
     def __init__(self, course: Course, config: Config, assignment: str) -> None:
         self.course, self.assignment = course, assignment
-        self._config = config
+        # nbconvert would check the notebook's form after each step; once, after the last, is enough.
+        self._config = Config(config)
+        self._config.Exporter.optimistic_validation = True
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> GradebookWriter:
@@ -53,12 +58,22 @@ class GradebookWriter:
 
     def tests(self) -> Tests:
         """The source and the points of the assignment's tests."""
+        # nbgrader checks the marks of every submission, which takes as long as all its other steps. Here they are
+        # those of the release (see rebuild.py).
+        path = self.course.release_notebook(self.assignment)
+        try:
+            CheckCellMetadata().preprocess(nbformat.read(path, as_version=4), {})
+        except ValidationError as error:
+            raise CourseError(
+                f"{path} has damaged marks ({error}). Run `python -m autograder release {self.assignment}` again."
+            ) from None
         return trusted_tests(self._gradebook, self.assignment)
 
     def sanitised(self, student: str) -> bytes:
         """Return the notebook that will be examined: the submission after nbgrader's own steps of sanitising."""
         path = self.course.submitted(student, self.assignment)
         converter = make_converter(Autograde, self._config, student, self.assignment)
+        converter.sanitize_preprocessors = without(converter.sanitize_preprocessors, CheckCellMetadata)
         converter.exporter = converter.exporter_class(config=converter.config)
         converter._init_preprocessors()
         with self._one_transaction(), captured_log():
@@ -98,8 +113,8 @@ class WriteExamined(Autograde):
         super().__init__(**settings)
         # Intake has been before the submission was examined.
         self.pre_convert_hook = None
-        configured: list[Any] = self.autograde_preprocessors  # type: ignore[has-type]
-        self.autograde_preprocessors = [step for step in configured if not _runs_code(step)]
+        steps: list[Any] = self.autograde_preprocessors  # type: ignore[has-type]
+        self.autograde_preprocessors = without(steps, Execute, CheckCellMetadata)
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
         """Do the steps that come after running the notebook; nbgrader calls this."""
@@ -113,9 +128,10 @@ class WriteExamined(Autograde):
             BaseConverter.convert_single_notebook(self, str(path))
 
 
-def _runs_code(step: Any) -> bool:
-    kind = import_item(step) if isinstance(step, str) else step
-    return isinstance(kind, type) and issubclass(kind, Execute)
+def without(steps: Sequence[Any], *kinds: type) -> list[Any]:
+    """Return a converter's steps, given by their classes or by the names of these, without some kinds."""
+    found = {step: import_item(step) if isinstance(step, str) else step for step in steps}
+    return [step for step, kind in found.items() if not (isinstance(kind, type) and issubclass(kind, kinds))]
 
 
 @contextlib.contextmanager

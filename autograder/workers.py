@@ -22,7 +22,7 @@ from typing import Protocol
 
 from autograder.course import GRADEBOOK_VARIABLE
 from autograder.examine import Examined, Job
-from autograder.worker import OUT_OF_MEMORY, READY, Failed, end_children
+from autograder.worker import OUT_OF_MEMORY, READY, SECONDS_TO_END, Failed, end_children
 
 LOG = logging.getLogger("autograder")
 MEGABYTES = 4_000
@@ -149,7 +149,7 @@ class Worker:
         return Lost(reason)
 
     def dismiss(self) -> None:
-        """Let it end by itself as soon as it has nothing to do."""
+        """Tell it to end: that nobody listens any more is what it would notice if this process had ended."""
         self.connection.close()
         with contextlib.suppress(OSError):
             if self.process.stdin:
@@ -158,10 +158,13 @@ class Worker:
     def close(self) -> None:
         """End it and all that it started, and remove what it left."""
         self.dismiss()
-        if self.process.poll() is None:
+        self.process.terminate()
+        try:
+            self.process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
             end_children(self.process.pid)
             self.process.kill()
-        self.process.wait()
+            self.process.wait()
         self._words.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -237,15 +240,10 @@ class LocalWorkers:
             starting += 1
 
     def close(self) -> None:
-        """End all workers: at once those at work, the others by themselves."""
+        """End all workers, whatever they are doing."""
         for worker in self._workers:
-            if worker.job is None:
-                worker.dismiss()
-        ends = time.monotonic() + 3
+            worker.dismiss()
         for worker in self._workers:
-            if worker.job is None and worker.ready:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    worker.process.wait(max(0.0, ends - time.monotonic()))
             worker.close()
         self._workers.clear()
 

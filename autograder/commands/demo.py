@@ -18,10 +18,11 @@ EXAMPLES = """\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe what this command takes."""
     parser.add_argument("assignment", nargs="?", help="default: bellman, or the first released one")
+    parser.add_argument("--no-sandbox", action="store_true", help="run the hostile student's code without a sandbox")
 
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Grade the demo class."""
     from autograder.demo import run as run_demo
 
-    return run_demo(course, chosen.assignment)
+    return run_demo(course, chosen.assignment, sandbox=not chosen.no_sandbox)
