@@ -78,6 +78,7 @@ def enter(request, mapped, report):
         for one in (report, mapped):
             one.close()
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    os.setsid()  # its parent is not of its group, and cannot be ended with it
     system_call("prctl", SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     mount("proc", "/proc", "proc", NO_SETUID | NO_DEVICES | NO_PROGRAMS)
     with contextlib.suppress(OSError):  # no namespaces within this one; older kernels have no such switch
