@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,19 @@ def read_file(path: Path) -> HandedIn:
     return HandedIn(path.read_bytes(), path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
 
+def _collected_by_nbgrader(path: Path) -> HandedIn:
+    """Read a file that nbgrader's own collecting has put there, with the time that it wrote beside it."""
+    from nbgrader.utils import parse_utc
+
+    found, timestamp = read_file(path), path.with_name("timestamp.txt")
+    if not timestamp.is_file():
+        return found
+    try:
+        return replace(found, when=parse_utc(timestamp.read_text().strip()).replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # not written by nbgrader
+        return found
+
+
 def keep(course: Course, student: str, assignment: str, content: bytes) -> Path:
     """Keep a file as it was handed in, byte for byte, beside all others of this student."""
     folder = course.received(student, assignment)
@@ -143,7 +156,7 @@ def refresh(course: Course, student: str, assignment: str) -> Received:
     if not path.is_file():
         raise CourseError(f"no submission of {student} at {path}; collect it first")
     if known.get("rebuilt") != digest(path.read_bytes()):
-        return take_in(course, student, assignment, path)
+        return take_in(course, student, assignment, path if known else _collected_by_nbgrader(path))
     release = course.release_notebook(assignment).read_bytes()
     if known["release"] == digest(release):
         return Received(student, assignment, known["notes"], changed=False)

@@ -37,17 +37,22 @@ class Class:
         What the class list says, by id.
     listed : bool
         Whether a class list was given.
+    numbered_by : Platform
+        Whose numbers these are.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, Enrolled] = field(default_factory=dict)
     enrolled: dict[str, Enrolled] = field(default_factory=dict)
     listed: bool = False
+    numbered_by: Platform = Platform.CANVAS
 
     @classmethod
     def of(cls, gradebook: Any, roster: Roster | None) -> Class:
         """Return the students of the class list if there is one, else those of the gradebook."""
         group = cls(listed=roster is not None)
+        if roster is not None and roster.platform is not Platform.PLAIN:
+            group.numbered_by = roster.platform
         for student in gradebook.students:
             if student.lms_user_id and (roster is None or roster.platform is Platform.PLAIN):
                 shown = " ".join(filter(None, (student.last_name, student.first_name)))
@@ -73,7 +78,7 @@ def identify(
     download: Download, platform: Platform, assignment: str, group: Class
 ) -> Iterator[tuple[Item, NamedFile | None, str, str]]:
     """Yield every file with what its name says, its student's id, and the problem if there is one."""
-    if platform is not Platform.PLAIN and not group.numbers:
+    if platform is not Platform.PLAIN and (group.numbered_by is not platform or not group.numbers):
         raise CourseError(WHERE_TO_FIND[platform])
     wrapper = _wrapper([item.name for item in download.items], assignment) if platform is Platform.PLAIN else ""
     for item in download.items:

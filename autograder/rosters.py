@@ -114,10 +114,13 @@ def read_roster(path: Path, id_column: str | None = None, zone: tzinfo | None = 
 def enter(course: Course, roster: Roster) -> int:
     """Enter a class list into the gradebook; return the number of its students."""
     with course.gradebook() as gradebook:
+        named = {student.id for student in gradebook.students if student.last_name}
         for one in roster.students:
-            details = {
-                key: value for key in ("first_name", "last_name", "email") if (value := getattr(one, key))
-            }  # nbgrader would write an empty text over what it knows
+            names: tuple[str, ...] = ("first_name", "last_name", "email")
+            if roster.platform is Platform.MOODLE and one.student in named:
+                names = ("email",)  # where a full name is to be divided was only guessed
+            # An empty text would be written over what is known.
+            details = {name: value for name in names if (value := getattr(one, name))}
             if roster.platform is Platform.CANVAS:
                 details["lms_user_id"] = one.number
             gradebook.update_or_create_student(one.student, **details)
