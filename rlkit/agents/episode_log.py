@@ -225,16 +225,24 @@ class EpisodeLog:
         self.close()
 
 
+def places_of_turns(one: Trajectory) -> Iterator[tuple[int, int, int, int]]:
+    """Yield for each turn its context's number and three places in that context's ids.
+
+    They are where the turn before it ended, where its own tokens begin, and where they end: between the first two
+    stands what the environment wrote, between the last two what the policy did.
+    """
+    ended = [0] * len(one.contexts)
+    for turn, number in enumerate(one.context_of_turn):
+        writers, start = one.contexts[number].turns, ended[number]
+        first = writers.index(turn, start)
+        ended[number] = next((place for place in range(first, len(writers)) if writers[place] != turn), len(writers))
+        yield number, start, first, ended[number]
+
+
 def turn_rows(one: Trajectory) -> Iterator[tuple[Any, ...]]:
     """Yield what is logged of each turn: what was read before it, what was written, what it earned."""
-    places = [0] * len(one.contexts)
-    for turn, number in enumerate(one.context_of_turn):
-        context, start = one.contexts[number], places[number]
-        first = context.turns.index(turn, start)
-        end = next(
-            (place for place in range(first, len(context.ids)) if context.turns[place] != turn), len(context.ids)
-        )
-        places[number] = end
+    for turn, (number, start, first, end) in enumerate(places_of_turns(one)):
+        context = one.contexts[number]
         lists = context.ids[start:first], context.ids[first:end], context.log_probabilities[first:end]
         texts = (one.observations[turn], one.actions[turn], one.anchors[turn])
         yield (turn, number, *texts, *(json.dumps(part) for part in lists), one.rewards[turn])

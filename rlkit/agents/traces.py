@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rlkit.agents.episode_log import places_of_turns
 from rlkit.agents.rollouts import Trajectory
 from rlkit.agents.text_environment import TextEnvironment
 
@@ -75,7 +76,7 @@ def trace(
         raise ValueError(f"the episode of seed {trajectory.seed} has no turn: there is nothing to show")
     if figures is not None and len(figures) != count:
         raise ValueError(f"{len(figures)} figures for {count} turns, expected one for each")
-    turns = [_turn(trajectory, tokenizer, number) for number in range(count)]
+    turns = [_turn(trajectory, tokenizer, turn, *place) for turn, place in enumerate(places_of_turns(trajectory))]
     for turn, known in zip(turns, figures or [], strict=False):
         turn |= {"cost": round(known.cost, 4), "seconds": round(known.seconds, 2), "unsafe": known.unsafe}
     places = {"success": 4, "cost": 4, "latency": 2, "unsafe": 4}
@@ -92,19 +93,19 @@ def trace(
     }
 
 
-def _turn(trajectory: Trajectory, tokenizer: PreTrainedTokenizerBase, number: int) -> dict[str, Any]:
+def _turn(
+    trajectory: Trajectory, tokenizer: PreTrainedTokenizerBase, turn: int, number: int, start: int, first: int, end: int
+) -> dict[str, Any]:
     """Return one turn: its texts, its reward, and the tokens that were added since the turn before."""
-    context = trajectory.contexts[trajectory.context_of_turn[number]]
-    mine = [place for place, writer in enumerate(context.turns) if writer == number]
-    before = max((place + 1 for place in range(mine[0]) if context.turns[place] >= 0), default=0)
+    context = trajectory.contexts[number]
     return {
-        "context": trajectory.context_of_turn[number],
-        "read": trajectory.observations[number],
-        "wrote": trajectory.actions[number],
-        "reward": round(trajectory.rewards[number], 4),
-        "read_tokens": [str(tokenizer.decode([one])) for one in context.ids[before : mine[0]]],
-        "wrote_tokens": [str(tokenizer.decode([context.ids[place]])) for place in mine],
-        "probabilities": [round(math.exp(context.log_probabilities[place]), 3) for place in mine],
+        "context": number,
+        "read": trajectory.observations[turn],
+        "wrote": trajectory.actions[turn],
+        "reward": round(trajectory.rewards[turn], 4),
+        "read_tokens": [str(tokenizer.decode([one])) for one in context.ids[start:first]],
+        "wrote_tokens": [str(tokenizer.decode([one])) for one in context.ids[first:end]],
+        "probabilities": [round(math.exp(one), 3) for one in context.log_probabilities[first:end]],
     }
 
 
