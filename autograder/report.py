@@ -1,31 +1,24 @@
-"""Show how a class did: points by exercise, and the misconceptions that were found."""
+"""Show how a class did as text: points by graded cell, and the misconceptions that were found."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from rich.console import Group
 from rich.table import Table
 
-from autograder.course import Course
-from autograder.errors import CourseError
-from autograder.records import CellResult, read_records
+from autograder.class_data import ClassSummary
+from autograder.records import CellResult
 
 
-def class_report(course: Course, assignment: str) -> Group:
+def class_report(summary: ClassSummary) -> Group:
     """Return two tables: one row per graded cell, and one row per misconception, most frequent first."""
-    records = list(read_records(course, assignment))
-    if not records:
-        raise CourseError(f"nothing has been graded for {assignment!r}; run `python -m autograder grade {assignment}`")
     cells: dict[str, list[CellResult]] = defaultdict(list)
-    named: Counter[tuple[str, str]] = Counter()
-    for record in records:
+    for record in summary.records:
         for cell in record.cells:
             cells[cell.cell].append(cell)
-        # An exercise's visible and hidden cell name the same mistake; it is one mistake of one student.
-        named.update({(_exercise(cell), cell.misconception) for cell in record.cells if cell.misconception})
 
-    by_cell = Table(title=f"{assignment}: {len(records)} graded", title_justify="left")
+    by_cell = Table(title=f"{summary.assignment}: {len(summary.records)} graded", title_justify="left")
     by_cell.add_column("graded cell")
     for column in ("mean points", "of", "full marks", "no points", "to look at"):
         by_cell.add_column(column, justify="right")
@@ -42,10 +35,7 @@ def class_report(course: Course, assignment: str) -> Group:
     by_mistake.add_column("exercise")
     by_mistake.add_column("behaves like")
     by_mistake.add_column("students", justify="right")
-    for (exercise, name), count in named.most_common():
+    named = [(count, one.name, name) for one in summary.exercises for name, count in one.misconceptions.items()]
+    for count, exercise, name in sorted(named, key=lambda found: -found[0]):
         by_mistake.add_row(exercise, name, str(count))
     return Group(by_cell, by_mistake if named else "no misconception was found")
-
-
-def _exercise(cell: CellResult) -> str:
-    return cell.cell.split("-", 1)[-1]
