@@ -100,6 +100,7 @@ def take_in(course: Course, student: str, assignment: str, handed_in: Path | Han
     same = known.get("original") == digest(given.content)
     if same and known.get("release") == digest(release) and course.submitted(student, assignment).is_file():
         details = {**known, **_circumstances(given)}
+        details["handed in"] = details["handed in"] or known.get("handed in", "")  # the same file, whose time was known
         if details != known:
             _write_receipt(course, student, assignment, details)
         return Received(student, assignment, known["notes"], changed=False)

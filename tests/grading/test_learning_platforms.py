@@ -43,6 +43,7 @@ from tests.grading.simulated_downloads import (
     moodle_download,
     moodle_folder,
     moodle_worksheet,
+    notebook,
     read_csv,
     write_csv,
     write_zip,
@@ -196,12 +197,12 @@ def test_two_students_from_canvas_are_really_graded_and_exported_by_the_commands
     course: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     two = [dataclasses.replace(person, email=f"canvas-{person.email}") for person in PEOPLE[1:3]]
-    notebook = course.release_notebook(ASSIGNMENT)
+    released_notebook = course.release_notebook(ASSIGNMENT)
     half = {**HONEST, "two": "def two(values):\n    return values * values"}
     files = [
         (
             canvas_name(person, 5 + place, "doubling.ipynb"),
-            json.dumps(submission(notebook, answers)).encode(),
+            json.dumps(submission(released_notebook, answers)).encode(),
         )
         for place, (person, answers) in enumerate(zip(two, (HONEST, half), strict=True))
     ]
@@ -278,6 +279,19 @@ def test_a_number_that_is_in_no_class_list_and_a_name_that_is_anothers_are_liste
         assert "1 (" in problems and "is not in the class list" in problems
 
 
+def test_a_student_whose_name_ends_like_a_number_is_told_from_another_by_the_name(
+    small_course: Course, tmp_path: Path, release: Any
+) -> None:
+    ada, bot = PEOPLE[0], dataclasses.replace(PEOPLE[1], last=f"Bot_{PEOPLE[0].canvas}", first="")
+    files = [
+        (canvas_name(one, 70 + place, "doubling.ipynb"), notebook(release, one)) for place, one in enumerate((bot, ada))
+    ]
+    roster = canvas_gradebook(tmp_path / "gradebook.csv", [ada, bot, *PEOPLE[2:]])
+    collection = take(small_course, write_zip(tmp_path / "a.zip", files), roster)
+    assert [each.student for each in collection.received] == [ada.email, bot.email]
+    assert ada.email in answer(small_course, ada) and bot.email in answer(small_course, bot)
+
+
 def test_an_anonymous_download_says_what_to_do(small_course: Course, tmp_path: Path) -> None:
     names = ["anon_AbC12_77_doubling.ipynb", "LATE_anon_XyZ34_78_doubling.ipynb"]
     path = write_zip(tmp_path / "anonymous.zip", [(name, b"{}") for name in names])
@@ -295,6 +309,11 @@ def test_submission_times_can_be_given(small_course: Course, tmp_path: Path, rel
     assert main(["collect", str(download), "--roster", str(roster), *arguments]) == 0
     timestamp = small_course.submitted(PEOPLE[0].email, ASSIGNMENT).with_name("timestamp.txt")
     assert timestamp.read_text() == "2026-06-10 12:14:00 UTC"
+    collect(small_course, download, ASSIGNMENT, progress=False)
+    assert timestamp.read_text() == "2026-06-10 12:14:00 UTC", "the time of the same file stays known"
+    again = [(canvas_name(PEOPLE[0], 9_000_000, "doubling.ipynb"), notebook(release, PEOPLE[0], "again"))]
+    collect(small_course, write_zip(tmp_path / "again.zip", again), ASSIGNMENT, progress=False)
+    assert answer(small_course, PEOPLE[0]).endswith("again") and not timestamp.exists()
     times.write_text("student,timestamp\nada,yesterday\n")
     assert main(["collect", str(download), *arguments]) == 2
 
