@@ -21,6 +21,7 @@ from nbgrader import utils
 from autograder.assignment import Assignment, load_assignment
 from autograder.candidate import opening
 from autograder.examination import Examination, Limits
+from autograder.exercise_digests import exercise_digests
 from autograder.kernel_session import KernelSession
 from autograder.kernels import kernel_starter
 from autograder.outputs import failure
@@ -108,7 +109,8 @@ def examine(job: Job) -> Examined:
     began, limits = time.monotonic(), job.conditions
     notebook = nbformat.reads(job.notebook.decode(), as_version=4)
     assignment = load_checks(job.assignment, tuple(sorted(job.solutions.items())))
-    record = Record(job.student, job.assignment, job.fingerprint)
+    checks = exercise_digests(job.solutions, job.assignment)
+    record = Record(job.student, job.assignment, job.fingerprint, checks=checks)
     # A process that has used a graphics card cannot be copied, so an assignment that needs one starts cold.
     cold = assignment.visible.graphics_card
     session = KernelSession(

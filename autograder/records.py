@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Course
+from autograder.exercise_digests import exercise_digests
+
+LENGTH = 32
 
 
 @dataclass
@@ -75,13 +78,22 @@ class CellResult:
 
 @dataclass
 class Record:
-    """Everything the examiner found in one submission."""
+    """Everything the examiner found in one submission.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Names everything that decided it.
+    checks : dict
+        Names what decided each exercise (see exercise_digests.py).
+    """
 
     student: str
     assignment: str
     fingerprint: str
     seconds: float = 0.0
     cells: list[CellResult] = field(default_factory=list)
+    checks: dict[str, str] = field(default_factory=dict)
 
     @property
     def misconceptions(self) -> list[str]:
@@ -126,19 +138,61 @@ def read_records(course: Course, assignment: str) -> Iterator[Record]:
             yield record
 
 
+@dataclass(frozen=True)
+class Fingerprint:
+    """Names everything that decides a score: the submission, the release with its tests and the key, the checks."""
+
+    submission: str
+    release: str
+    checks: str
+
+    def __str__(self) -> str:
+        """As it stands in a record."""
+        return "-".join((self.submission, self.release, self.checks))
+
+
+def present_fingerprint(course: Course, student: str, assignment: str) -> Fingerprint:
+    """Name everything that decides a score as it is now."""
+    checks = json.dumps(digests_of_checks(course, assignment), sort_keys=True)
+    return Fingerprint(
+        _digest([course.submitted(student, assignment)]),
+        _digest([course.release_notebook(assignment)], course.secret()),
+        hashlib.sha256(checks.encode()).hexdigest()[:LENGTH],
+    )
+
+
 def fingerprint(course: Course, student: str, assignment: str) -> str:
-    """Name everything that decides a score: the submission, the released tests, the checks and the key."""
-    files = [course.submitted(student, assignment), course.release_notebook(assignment)]
-    return _digest(files, f"{course.secret()} {digest_of_checks(course, assignment)}")
+    """Name everything that decides a score, as it stands in an up-to-date record.
+
+    Where the checks have changed and `regrade` has found that this student's result is the same, that is the name under
+    which the result was found first: the record of a student whom a change does not touch is never written again.
+    """
+    present = str(present_fingerprint(course, student, assignment))
+    return read_same_results(course, assignment).get(student, {}).get(present, present)
 
 
-def digest_of_checks(course: Course, assignment: str) -> str:
-    """Name the content of everything an assignment's author wrote."""
-    return _digest(sorted((course.solutions / assignment).glob("*.py")))
+def same_results_file(course: Course, assignment: str) -> Path:
+    """The file that says whose result stayed the same though checks had changed."""
+    return course.data / "records" / f"{assignment}.same.json"
+
+
+def read_same_results(course: Course, assignment: str) -> dict[str, dict[str, str]]:
+    """By student, the fingerprint of now and the one under which the same result was found."""
+    try:
+        return json.loads(same_results_file(course, assignment).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def digests_of_checks(course: Course, assignment: str) -> dict[str, str]:
+    """Name what decides each exercise's result (see exercise_digests.py)."""
+    folder = course.solutions / assignment
+    paths = [path for path in sorted(folder.glob("*")) if path.is_file() and not path.is_symlink()]
+    return exercise_digests({path.name: path.read_bytes() for path in paths}, assignment)
 
 
 def _digest(files: Iterable[Path], more: str = "") -> str:
     content = hashlib.sha256(more.encode())
     for path in files:
         content.update(f"\n{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
-    return content.hexdigest()
+    return content.hexdigest()[:LENGTH]
