@@ -133,8 +133,9 @@ def _describe(choice: Choice, taken: Candidate, others: list[Candidate], assignm
     if not taken.is_notebook:
         choice.remarks.append("it was in a zip")
     choice.older = others
-    if others and platform is not Platform.PLAIN:
-        choice.remarks.append(f"handed in {len(others) + 1} times; this is the newest")
+    if others:
+        which = "the first by name" if platform is Platform.PLAIN else "the newest"
+        choice.remarks.append(f"handed in {len(others) + 1} times; this is {which}, the others are kept")
         if any(times_renamed(other.named.file) > times_renamed(file) for other in others):
             choice.remarks.append("the numbers that Canvas put into the names tell another order: look at all of them")
 

@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     CLASS_LIST = "class list"
 
 
-IN_ONE_LINE = (Outcome.MISSING, Outcome.ABSENT)
+ONLY_COUNTED = (Outcome.MISSING, Outcome.ABSENT, Outcome.OLDER)
 
 
 @dataclass
@@ -64,7 +64,7 @@ def print_outcomes(lines: list[Line], assignment: str) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
-    odd = [line for line in lines if line.note and line.status not in IN_ONE_LINE]
+    odd = [line for line in lines if line.note and line.status not in ONLY_COUNTED]
     if odd:
         table = Table(title=f"{assignment}: what was not as expected", title_justify="left")
         for name in ("student", "file", "status", "note"):
