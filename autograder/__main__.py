@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from autograder.course import Course
 
 COMMANDS = (
-    "release", "verify", "check", "collect", "grade", "rubric", "deadline", "feedback", "export", "report", "demo",
+    "release", "verify", "check", "collect", "grade", "regrade", "rubric", "deadline", "feedback", "export", "report",
+    "demo",
 )  # fmt: skip
 WITHOUT_COURSE = ("check",)
 FOR_TEACHING = ("nbgrader", "nbconvert", "jupytext", "rich", "alembic", "sqlalchemy")

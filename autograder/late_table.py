@@ -9,6 +9,7 @@ from nbgrader.api import Gradebook
 from rich.table import Table
 
 from autograder.course import Course
+from autograder.course_lock import only_run
 from autograder.deadlines import Deadlines, Policy, deadlines_file, extensions_file, read_deadlines
 from autograder.errors import CourseError
 from autograder.late_policy import due_date, duration, extra_time, lateness, refresh_penalties
@@ -23,7 +24,7 @@ def apply_deadlines(course: Course, assignments: Sequence[str] = ()) -> tuple[li
         If an assignment is not in the gradebook, or one of the files cannot be read.
     """
     deadlines = read_deadlines(course)
-    with course.gradebook() as gradebook:
+    with only_run(course, "bringing penalties up to date"), course.gradebook() as gradebook:
         known = sorted(assignment.name for assignment in gradebook.assignments)
         unknown = sorted(set(assignments) - set(known))
         if unknown:

@@ -56,9 +56,14 @@ def version_of(source: str) -> str:
     return "v" + hashlib.sha256(source.strip().encode()).hexdigest()[:12]
 
 
+def graded_path(course: Course, student: str, assignment: str) -> Path:
+    """Where the executed notebook lies."""
+    return course.data / "autograded" / student / assignment / f"{assignment}.ipynb"
+
+
 def graded_notebook(course: Course, student: str, assignment: str) -> NotebookNode | None:
     """The executed notebook that formgrader shows, or None if there is none."""
-    path = course.data / "autograded" / student / assignment / f"{assignment}.ipynb"
+    path = graded_path(course, student, assignment)
     return nbformat.read(path, as_version=4) if path.is_file() else None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook
 
 from autograder.course import Course
+from autograder.course_lock import only_run
 from autograder.errors import CourseError
 from autograder.export import FORMULA_STARTS
 from autograder.filled_in import Row, number, read_table
@@ -41,11 +42,12 @@ def read_rubric(course: Course, assignment: str, path: Path) -> Entered:
     Raises
     ------
     CourseError
-        If any row cannot be right; then nothing has been entered, and every such row is listed with its line.
+        If any row cannot be right (then nothing has been entered, and every such row is listed with its line), or
+        another run holds the course.
     """
     course.release_notebook(assignment)
     rows, result = read_table(path, NEEDED), Entered()
-    with course.gradebook() as gradebook:
+    with only_run(course, f"entering the rubric of {assignment}"), course.gradebook() as gradebook:
         answers = {(one.student, one.exercise): one for one in written_answers(course, gradebook, assignment)}
         marks, problems = check_rows(rows, answers)
         if problems:

@@ -91,7 +91,20 @@ def test_errors_are_one_line_that_says_what_was_given_and_what_to_do(
 
 @pytest.mark.parametrize(
     "command",
-    ["release", "verify", "check", "collect", "grade", "rubric", "deadline", "feedback", "export", "report", "demo"],
+    [
+        "release",
+        "verify",
+        "check",
+        "collect",
+        "grade",
+        "regrade",
+        "rubric",
+        "deadline",
+        "feedback",
+        "export",
+        "report",
+        "demo",
+    ],
 )
 def test_every_command_shows_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
