@@ -13,6 +13,22 @@ MODULES = sorted(
 )
 MODULES = [path for path in MODULES if "course" not in path.parts[1:-1]]
 LONGEST_MODULE = 250
+BRIDGES = [path for path in MODULES if path.parts[:2] == ("rlkit", "bridges")]
+LONGEST_BRIDGE = 120
+SHARED_BY_BRIDGES = ("episodes.py", "server.py")
+FRAMEWORKS = {"trl", "swift", "verl", "art", "agentlightning"}
+THEIR_PARTS = {
+    "datasets",
+    "pyarrow",
+    "accelerate",
+    "peft",
+    "openai",
+    "starlette",
+    "uvicorn",
+    "yaml",
+    "omegaconf",
+    "ray",
+}
 
 
 def imported_names(path):
@@ -35,7 +51,27 @@ def test_rlkit_imports_neither_the_autograder_nor_the_book(path):
 def test_rlkit_needs_only_its_own_dependencies(path):
     allowed = {"rlkit", "torch", "numpy", "gymnasium", "transformers", "tokenizers", "matplotlib", "cycler", "tqdm"}
     allowed |= {"pyarrow"} if path.name == "episode_log.py" else set()  # the extra "agents", for the export alone
+    allowed |= FRAMEWORKS | THEIR_PARTS if path in BRIDGES else set()
     assert {name.split(".")[0] for name in imported_names(path)} <= allowed | set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("path", BRIDGES, ids=str)
+def test_a_bridge_imports_its_framework_only_when_it_is_called(path):
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(part) for node in functions for part in ast.walk(node)}
+    named = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in inside
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [part.name for part in node.names])
+    }
+    assert not {name.split(".")[0] for name in named} & (FRAMEWORKS | THEIR_PARTS)
+
+
+@pytest.mark.parametrize("path", [path for path in BRIDGES if path.name not in SHARED_BY_BRIDGES], ids=str)
+def test_a_bridge_is_short(path):
+    assert len((ROOT / path).read_text(encoding="utf-8").splitlines()) < LONGEST_BRIDGE
 
 
 def test_importing_rlkit_loads_neither_transformers_nor_matplotlib():
