@@ -7,6 +7,7 @@ an ordinary process of the user who grades, for whoever asks for no sandbox.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sys
@@ -27,6 +28,7 @@ from autograder.course import COURSE_VARIABLE, SOLUTIONS_VARIABLE
 from autograder.sandbox import Allowance
 from autograder.template import PORTS, Template, template
 
+LOG = logging.getLogger(__name__)
 LARGEST_FRAME = 40_000_000
 WAITING_MESSAGES = 16
 STARTUP_SECONDS = 90.0
@@ -183,4 +185,16 @@ def kernel_starter(sandbox: bool, allowance: Allowance, preload: tuple[str, ...]
     """Return what starts a kernel for a student's code."""
     if not sandbox:
         return PlainKernel
-    return lambda files: WarmKernel(template(preload, graphics, allowance.memory_megabytes), files, allowance)
+
+    def start(files: Mapping[str, bytes]) -> Kernel:
+        wanted = preload, graphics, allowance.memory_megabytes
+        source = template(*wanted)
+        try:
+            return WarmKernel(source, files, allowance)
+        except RuntimeError as error:
+            # Whatever another kernel has done to the template, this one shall not suffer for it.
+            LOG.warning("a kernel could not be started, so its template is made again: %s", error)
+            source.close()
+            return WarmKernel(template(*wanted), files, allowance)
+
+    return start

@@ -2,6 +2,7 @@
 
 Linux limits a control group. Version 1 and 2 are both in use, and who may make a group differs: root nearly always, an
 ordinary user only where the system delegates. Where none can be made, `Watched` adds up what the processes hold.
+A group also has the time of one processor at most, so that one student's processes do not slow down another's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Protocol
 
 ROOT = Path("/sys/fs/cgroup")
 PATIENCE = 0.1
+PERIOD = 100_000  # microseconds, in which a group gets as many of processor time
 
 
 class MemoryLimit(Protocol):
@@ -44,6 +46,7 @@ class Group:
         name, limit = f"autograder-{uuid.uuid4().hex[:12]}", str(megabytes << 20)
         old = root / "memory"
         self.folder = (old if (old / "memory.limit_in_bytes").exists() else root) / name
+        self.folders = [self.folder]
         self.folder.mkdir()
         try:
             if self.folder.parent == old:
@@ -55,6 +58,17 @@ class Group:
         except OSError:
             self.close()
             raise
+        with contextlib.suppress(OSError):  # where time is not shared out by groups, only memory is
+            self._one_processor(root)
+
+    def _one_processor(self, root: Path) -> None:
+        if self.folder.parent == root:
+            (self.folder / "cpu.max").write_text(f"{PERIOD} {PERIOD}")
+            return
+        folder = root / "cpu" / self.folder.name  # version 1 counts time elsewhere
+        folder.mkdir()
+        self.folders.append(folder)
+        (folder / "cpu.cfs_quota_us").write_text(str(PERIOD))
 
     def _no_swap(self, limit: str) -> None:
         old = self.folder / "memory.memsw.limit_in_bytes"
@@ -63,15 +77,22 @@ class Group:
     def enter(self) -> None:
         """Move the calling process into the group."""
         (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+        for folder in self.folders[1:]:
+            with contextlib.suppress(OSError):
+                (folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def watch(self, pid: int) -> None:
         """Do nothing: the system watches."""
 
     def close(self) -> None:
         """Remove the group; its processes end a moment after they were told to."""
+        for folder in self.folders:
+            self._remove(folder)
+
+    def _remove(self, folder: Path) -> None:
         for _ in range(50):
             try:
-                self.folder.rmdir()
+                folder.rmdir()
             except FileNotFoundError:
                 return
             except OSError:

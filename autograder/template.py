@@ -89,7 +89,9 @@ class Template:
         self._send(request)
         answer = self._receive(COPY_SECONDS)
         if "started" not in answer:
-            raise RuntimeError(f"no kernel could be started in the sandbox: {answer.get('failed') or self._problem()}")
+            problem = answer.get("failed") or self._problem()
+            self.close()  # whatever is wrong with it is not the next student's
+            raise RuntimeError(f"no kernel could be started in the sandbox: {problem}")
         self._alive = True
 
     def interrupt(self) -> None:
@@ -110,9 +112,8 @@ class Template:
             return
         self._send({"signal": int(signal.SIGKILL)})
         ends = time.monotonic() + END_SECONDS
-        while self._alive and time.monotonic() < ends:
-            answer = self._receive(END_SECONDS)
-            self._alive = bool(answer) and "ended" not in answer
+        while self._alive and self.runs and time.monotonic() < ends:
+            self._alive = "ended" not in self._receive(ends - time.monotonic())
         if self._alive:
             self._alive = False
             self.close()  # it cannot be trusted to make another
@@ -124,8 +125,12 @@ class Template:
     def _receive(self, seconds: float) -> dict[str, Any]:
         """The next answer, or an empty one if there is none in time or the process has ended."""
         with contextlib.suppress(OSError, ValueError):
-            if select.select([self._control], [], [], seconds)[0]:
-                return json.loads(self._control.recv(1 << 16) or b"{}")
+            if select.select([self._control], [], [], max(0.0, seconds))[0]:
+                said = self._control.recv(1 << 16)
+                if not said:  # it has ended; its parent would be seen for another moment
+                    self._process.kill()
+                    self._process.wait()
+                return json.loads(said or b"{}")
         return {}
 
     def _problem(self) -> str:

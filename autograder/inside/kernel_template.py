@@ -80,8 +80,11 @@ def become_kernel(request, files, sockets, ready):
     app.start()
 
 
-def start(request, control):
-    """Copy this process; return the process ids of the copy's parent and of the copy."""
+def start(request, own):
+    """Copy this process; return the process ids of the copy's parent and of the copy.
+
+    What is in *own* stays with this process: also its selector, through which a copy could make it wait for ever.
+    """
     folder = f"{RUN}s/{request['start']}"
     files, sockets = read_files(f"{folder}/files"), listeners(folder, request["ports"])
     report, report_there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -90,9 +93,8 @@ def start(request, control):
     if watcher == 0:
         status = 97
         try:
-            control.close()
-            report.close()
-            mapped.close()
+            for one in (*own, report, mapped):
+                one.close()
             os.setsid()
             enter(request, mapped_there, report_there)
             mapped_there.close()
@@ -120,6 +122,8 @@ def start(request, control):
         said = report.recv(4096)
         if said == b"unshared":
             map_users(watcher, request["outer_user"])
+            with contextlib.suppress(OSError):  # where memory runs out, this process stays; root's word is final
+                Path(f"/proc/{watcher}/oom_score_adj").write_text("1000")
             mapped.send(b"m")
             for _ in range(2):  # its process id, from its parent, and its own word that it listens
                 said = report.recv(4096)
@@ -146,6 +150,8 @@ def become_template(modules):
         # bubblewrap hides parts of /proc from root; then the kernel of a namespace may not mount one of its own.
         with contextlib.suppress(OSError):
             mount("proc", "/proc", "proc", NO_SETUID | NO_DEVICES | NO_PROGRAMS)
+    with contextlib.suppress(OSError):  # an ordinary user may not, and has then none that matter
+        os.setgroups([])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -185,7 +191,7 @@ class Copies:
                         os.kill(process, request["signal"])
             return
         try:
-            self.watcher, self.kernel = start(request, self.control)
+            self.watcher, self.kernel = start(request, (self.control, self.waiting))
         except OSError as error:
             self.tell(failed=str(error))
             return
