@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.filled_in import number, read_table
+from autograder.filled_in import number, read_rows
 from autograder.records import write_whole
 
 BASES = ("earned", "possible")
@@ -158,7 +158,7 @@ def _extensions(path: Path) -> dict[tuple[str, str], timedelta] | None:
         return None
     found: dict[tuple[str, str], timedelta] = {}
     problems = []
-    for row in read_table(path, COLUMNS):
+    for row in read_rows(path, "table of extra time", COLUMNS):
         who = row["student"], row["assignment"]
         try:
             found_hours = _hours(row["hours"])

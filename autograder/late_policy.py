@@ -21,6 +21,7 @@ from traitlets import Unicode
 
 from autograder.course import Course
 from autograder.deadlines import Deadlines, Policy, read_deadlines
+from autograder.errors import CourseError
 
 DAY = 86_400.0
 
@@ -130,8 +131,14 @@ class SaveLatePenalty(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Enter the penalty of one submission; nbgrader calls this."""
         details = resources["nbgrader"]
+        try:
+            deadlines = read_deadlines(Course.at(self.course_folder or None))
+        except CourseError as error:
+            # Not a reason to throw away what was examined: whoever reads the scores is told, and can put it right.
+            self.log.error("no penalty was entered: %s", error)
+            return nb, resources
         with Gradebook(details["db_url"]) as gradebook:
             submission = gradebook.find_submission(details["assignment"], details["student"])
-            enter_penalty(read_deadlines(Course.at(self.course_folder or None)), submission)
+            enter_penalty(deadlines, submission)
             gradebook.db.commit()
         return nb, resources

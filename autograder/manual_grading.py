@@ -20,8 +20,8 @@ from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy import Column, MetaData, String, Table, select
 
 from autograder.course import Course
-from autograder.export import text as shown_as_text
 from autograder.outputs import plain
+from autograder.spreadsheets import guarded
 
 COLUMNS = ("student", "exercise", "max_points", "points", "comment", "version", "answer")
 LONGEST_ANSWER = 30_000  # a spreadsheet's cell holds 32,767 characters
@@ -108,7 +108,7 @@ def write_rubric(course: Course, assignment: str, path: Path) -> int:
         for one in answers:
             points = "" if one.points is None else f"{one.points:g}"
             row = (one.student, one.exercise, f"{one.most:g}", points, one.comment, one.version, shortened(one.text))
-            writer.writerow(map(shown_as_text, row))
+            writer.writerow(map(guarded, row))
     return len(answers)
 
 

@@ -49,7 +49,7 @@ def summary_lines(found: Regrading) -> Iterator[str]:
     for name, count in sorted(touched.items()):
         yield f"{name}: the checks have changed for {_students(count)}"
     if found.released_anew:
-        yield f"{_students(len(found.released_anew))} a notebook that was released anew: all of theirs is touched and will be written."
+        yield f"{_students(len(found.released_anew))} a notebook that was released anew: all of theirs is touched."
     if found.same:
         yield f"{_students(len(found.same))} the same result as before, whose records and grades stay untouched."
     yield from (f"{student} is left to `grade`: {why}" for student, why in found.for_grade.items())

@@ -10,10 +10,10 @@ from nbgrader.api import Gradebook
 from autograder.course import Course
 from autograder.course_lock import only_run
 from autograder.errors import CourseError
-from autograder.export import FORMULA_STARTS
-from autograder.filled_in import Row, number, read_table
+from autograder.filled_in import Row, number, read_rows
 from autograder.late_policy import refresh_penalties
 from autograder.manual_grading import Answer, written_answers
+from autograder.spreadsheets import FORMULA_STARTS
 
 NEEDED = ("student", "exercise", "points", "comment", "version")
 
@@ -46,7 +46,7 @@ def read_rubric(course: Course, assignment: str, path: Path) -> Entered:
         another run holds the course.
     """
     course.release_notebook(assignment)
-    rows, result = read_table(path, NEEDED), Entered()
+    rows, result = read_rows(path, "rubric", NEEDED), Entered()
     with only_run(course, f"entering the rubric of {assignment}"), course.gradebook() as gradebook:
         answers = {(one.student, one.exercise): one for one in written_answers(course, gradebook, assignment)}
         marks, problems = check_rows(rows, answers)
@@ -91,7 +91,7 @@ def check_rows(rows: list[Row], answers: dict[tuple[str, str], Answer]) -> tuple
 
 
 def unguarded(text: str) -> str:
-    """Take away what `export` puts before a text that a spreadsheet would run as a formula."""
+    """Take away what `guarded` puts before a text that a spreadsheet would run as a formula."""
     return text[1:] if text[:1] == "'" and text[1:].startswith(FORMULA_STARTS) else text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.errors import CourseError
@@ -25,6 +25,8 @@ class Table:
         All rows after the header, each as long as it; empty lines are left out.
     first_line : list of str
         The header as it stands in the file.
+    lines : list of int
+        The line of the file in which each row begins.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Table:
     delimiter: str = ","
     line_end: str = "\n"
     byte_order_mark: bool = False
+    lines: list[int] = field(default_factory=list)
 
     def column(self, *names: str) -> int | None:
         """Return the place of the first of *names* that the header has, whatever their capitals."""
@@ -65,15 +68,20 @@ def read_table(path: Path, what: str, expected: str) -> Table:
         raise CourseError(f"no {what} at {path}: expected a CSV file with {expected}")
     content = path.read_bytes()
     text = _decoded(content)
-    first = text.split("\n", 1)[0].strip()
+    first, above = text.split("\n", 1)[0].strip(), 0
     if first.lower().startswith("sep=") and len(first) <= len("sep=;"):
-        text = text.partition("\n")[2]  # Excel's own line, which platforms do not understand
+        text, above = text.partition("\n")[2], 1  # Excel's own line, which platforms do not understand
     delimiter = max(DELIMITERS, key=lambda each: _columns(text, each))
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        ends = [(line, reader.line_num) for line in reader]
     except csv.Error as error:
         raise CourseError(f"{path} is no proper CSV file ({error}); expected {expected}") from None
-    lines = [line for line in lines if any(field.strip() for field in line)]
+    begins = [1, *(end + 1 for _, end in ends)]
+    numbered = [
+        (line, above + begin) for (line, _), begin in zip(ends, begins, strict=False) if any(map(str.strip, line))
+    ]
+    lines = [line for line, _ in numbered]
     if not lines:
         raise CourseError(f"{path} is empty; expected a CSV file with {expected}")
     width = len(lines[0])
@@ -86,7 +94,8 @@ def read_table(path: Path, what: str, expected: str) -> Table:
     rows = [line[:width] + [""] * (width - len(line)) for line in lines[1:]]
     line_end = "\r\n" if "\r\n" in text else "\n"
     marked = content.startswith(b"\xef\xbb\xbf")
-    return Table(path, [name.strip() for name in lines[0]], rows, lines[0], delimiter, line_end, marked)
+    numbers = [begin for _, begin in numbered[1:]]
+    return Table(path, [name.strip() for name in lines[0]], rows, lines[0], delimiter, line_end, marked, numbers)
 
 
 def write_table(table: Table, path: Path) -> None:

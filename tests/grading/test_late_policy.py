@@ -7,15 +7,21 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
+from autograder.configuration import load_configuration
 from autograder.course import Course
 from autograder.deadlines import EXAMPLE, Policy, deadlines_file, extensions_file, read_deadlines
 from autograder.errors import CourseError
+from autograder.examine import Examined
 from autograder.grade import grade
+from autograder.gradebook_writer import GradebookWriter
 from autograder.late_policy import duration, penalty, percent_off
+from autograder.manual_grading import graded_notebook
+from autograder.records import read_record
 from autograder.scores import Score, Status, print_scores, read_score
 from tests.grading.example_class import nbgrader
 
@@ -213,6 +219,17 @@ def test_a_due_date_of_formgrader_counts_where_the_file_has_none(late_class: Cou
     with late_class.gradebook() as gradebook:
         gradebook.update_or_create_assignment("classwork", duedate="2026-11-03 12:00:00 UTC")
     assert scores(late_class)["ben"].final == 1
+
+
+def test_a_file_that_cannot_be_right_costs_no_grade(late_class: Course) -> None:
+    write(late_class, "due =")
+    record, notebook = read_record(late_class, "ben", "classwork"), graded_notebook(late_class, "ben", "classwork")
+    assert record is not None and notebook is not None
+    with GradebookWriter(late_class, load_configuration(late_class), "classwork") as writer:
+        writer.write(Examined(nbformat.writes(notebook).encode(), record))
+    assert read_record(late_class, "ben", "classwork") == record
+    with pytest.raises(CourseError, match=r"deadlines.toml cannot be read"):
+        scores(late_class)
 
 
 def test_names_that_nobody_has_are_told(late_class: Course, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,8 +165,8 @@ def test_points_for_a_text_that_has_changed_since_are_refused(own_class: Course,
     ("content", "message"),
     [
         (b"student,points\nada,3\n", "version missing"),
-        (b"", "has the columns none"),
-        ("student;é\n".encode("latin-1"), "is not UTF-8 text"),
+        (b"", "is empty; expected a CSV file with a header line with student, exercise"),
+        (b"student;exercise;points;comment;version\nada;why;1;a;b;c\n", "has 6 fields, the header 5"),
         (b'student,exercise,points,comment,version\n"ada' + b"x" * 200_000, "field larger than field limit"),
     ],
 )
@@ -197,6 +197,16 @@ def test_grading_again_keeps_points_given_by_hand_until_the_answer_changes(own_c
     save(rows, path)
     read_rubric(own_class, "classwork", path)
     assert score_of(own_class, "ada").status is Status.GRADED
+
+
+def test_a_file_as_excel_saves_it_keeps_its_accents(own_class: Course, tmp_path: Path) -> None:
+    path = tmp_path / "rubric.csv"
+    rows = written(own_class, path)
+    row_of(rows, "ada").update(points="1,5", comment="Schön erklärt")
+    save(rows, path, delimiter=";")
+    path.write_bytes(path.read_text(encoding="utf-8").replace("\n", "\r\n").encode("cp1252", "replace"))
+    read_rubric(own_class, "classwork", path)
+    assert row_of(written(own_class, path), "ada")["comment"] == "Schön erklärt"
 
 
 def test_a_number_may_have_a_decimal_comma_and_nothing_else() -> None:
