@@ -30,7 +30,7 @@ from autograder.diagnosis import name_of
 from autograder.display import as_text
 from autograder.kernel_session import KernelSession
 from autograder.limits import alarm
-from autograder.outputs import Transcript, failure, plain, printed, score
+from autograder.outputs import Room, Transcript, failure, plain, printed, score
 from autograder.records import CellResult, CheckOutcome
 from autograder.subject import Gone, Late, StudentError, Subject
 
@@ -84,7 +84,7 @@ class Examination:
         self._assignment, self._session, self._limits = assignment, session, limits
         self._secret, self._who = secret.encode(), who
         self._namespace = Namespace(self._ask, self._check)
-        self._transcript = Transcript(0)
+        self._transcript, self._pictures = Transcript(0), Room()
         self._cell, self._cell_ends, self._check_ends = "", math.inf, math.inf
         self._results: list[ExerciseResult] = []
         self._lethal: dict[str, str] = {}
@@ -94,7 +94,7 @@ class Examination:
 
     def student_cell(self, cell: NotebookNode) -> None:
         """Run a cell that is not graded and keep what it shows."""
-        transcript = Transcript(self._limits.output)
+        transcript = Transcript(self._limits.output, self._pictures)
         try:
             self._session.run_cell(cell.source, self._limits.student_cell, transcript)
         except StudentError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from nbformat import NotebookNode
@@ -12,6 +13,7 @@ PICTURES = ("image/png", "image/jpeg")
 # HTML, SVG and JavaScript are left out: pages with this output are opened by students and instructors.
 UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\n\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONGEST_PICTURE = 2_000_000
+MOST_PICTURES = 16_000_000
 LONGEST_TRACEBACK = 40
 MOST_PICTURES_AND_ERRORS = 20
 
@@ -36,6 +38,13 @@ def score(value: float) -> NotebookNode:
     return new_output("execute_result", data={"text/plain": repr(float(value))}, execution_count=None)
 
 
+@dataclass
+class Room:
+    """Characters of pictures that a whole notebook may still show: the process with the gradebook reads them all."""
+
+    left: int = MOST_PICTURES
+
+
 class Transcript:
     """Outputs of one cell, collected from a kernel's messages up to a number of characters.
 
@@ -43,10 +52,12 @@ class Transcript:
     ----------
     room : int
         Characters that are kept; then one line says that the rest was left out.
+    pictures : Room, optional
+        What is left for pictures, shared by the cells of a notebook.
     """
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, room: int, pictures: Room | None = None) -> None:
+        self.room, self.pictures = room, pictures or Room()
         self.outputs: list[NotebookNode] = []
         self._full = False
         self._large = 0
@@ -112,9 +123,10 @@ class Transcript:
             picture = data.get(kind)
             if (
                 isinstance(picture, str)
-                and len(picture) <= LONGEST_PICTURE
+                and len(picture) <= min(LONGEST_PICTURE, self.pictures.left)
                 and re.fullmatch(r"[A-Za-z0-9+/=\s]*", picture)
             ):
                 shown[kind] = picture
+                self.pictures.left -= len(picture)
         if shown and (not shown.keys() & set(PICTURES) or self._one_more()):
             self.outputs.append(new_output("display_data", data=shown))

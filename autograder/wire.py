@@ -155,6 +155,8 @@ class _Reader:
             raise ValueError("a shape that is none")
         self.used.add(index)
         raw = bytes(self.buffers[index])
+        if math.prod(max(n, 1) for n in shape) > max(MOST_NODES, len(raw)):  # no entries, in ever so many empty rows
+            raise ValueError("a shape that is too large")
         if math.prod(shape) * WIDTHS[name] != len(raw):
             raise ValueError("a shape that does not match its data")
         if name == "bool":  # the byte of a bool may only be 0 or 1
