@@ -19,6 +19,7 @@ CHECKS = ("checks.py", "hidden_checks.py", "misconceptions.py")
 NOT_FOR_GRADING = ("alternatives.py",)
 EVERYTHING = "*"
 REGISTERING = {"add", "probe", "misconception"}
+LOOKS_EVERYWHERE = {"globals", "vars", "eval", "exec", "sys", "inspect"}
 MAKES_EXAMS = {"Exam", *REGISTERING}
 
 
@@ -121,7 +122,7 @@ def _does_nothing(statement: ast.stmt) -> bool:
 def _could_register(statement: ast.stmt, parts: Parts) -> bool:
     if not any(isinstance(node, ast.Call) for node in ast.walk(statement)):
         return False
-    mentioned = {name for one in _reach([statement], parts) for name in _mentions(one)}
+    mentioned = {name for one in _reach([statement], parts) for name in _mentions(one) | _attributes(one)}
     return bool(mentioned & MAKES_EXAMS)
 
 
@@ -136,7 +137,8 @@ def _reach(begin: list[ast.stmt], parts: Parts) -> list[ast.stmt]:
     found = {id(statement): statement for statement in begin}
     waiting = list(begin)
     while waiting:
-        for name in _mentions(waiting.pop()):
+        names = _mentions(waiting.pop())
+        for name in parts.names if names & LOOKS_EVERYWHERE else names:
             for statement in parts.names.get(name, []):
                 if id(statement) not in found:
                     found[id(statement)] = statement
@@ -145,12 +147,10 @@ def _reach(begin: list[ast.stmt], parts: Parts) -> list[ast.stmt]:
 
 
 def _mentions(statement: ast.stmt) -> set[str]:
-    names = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name):
-            names.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            names.add(node.attr)
-        elif isinstance(node, ast.Global):
-            names.update(node.names)
-    return names
+    """The names that a statement could look up in its file."""
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    return names.union(*(node.names for node in ast.walk(statement) if isinstance(node, ast.Global)))
+
+
+def _attributes(statement: ast.stmt) -> set[str]:
+    return {node.attr for node in ast.walk(statement) if isinstance(node, ast.Attribute)}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from autograder.records import CellResult
 from autograder.regrade import Difference, Regrading
 
 
@@ -30,15 +29,13 @@ def points_text(one: Difference) -> str:
 
 
 def misconception_text(one: Difference) -> str:
-    """The mistake before and after; where points and mistake are the same, that the messages differ."""
+    """The mistake before and after, or that only messages and hints differ."""
     before, after = (cell.misconception if cell else None for cell in (one.before, one.after))
     if before != after:
         return f"{before or 'no known mistake'} → {after or 'no known mistake'}"
-    return after or ("" if _points(one.before) != _points(one.after) else "only messages differ")
-
-
-def _points(cell: CellResult | None) -> float | None:
-    return cell.points if cell else None
+    if one.before and one.after and one.before.points == one.after.points:
+        return "the same, only messages or hints differ"
+    return after or ""
 
 
 def summary_lines(found: Regrading) -> Iterator[str]:
@@ -47,7 +44,7 @@ def summary_lines(found: Regrading) -> Iterator[str]:
     if not touched and not found.same:
         yield "No checks have changed since these submissions were graded."
     for name, count in sorted(touched.items()):
-        yield f"{name}: the checks have changed for {_students(count)}"
+        yield f"{name}: {_students(count)} a result of checks that have changed since."
     if found.released_anew:
         yield f"{_students(len(found.released_anew))} a notebook that was released anew: all of theirs is touched."
     if found.same:

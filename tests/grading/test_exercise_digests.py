@@ -103,6 +103,13 @@ def test_a_function_that_nothing_uses_touches_nothing_and_a_second_meaning_of_on
     assert touched(checks=f"{CHECKS_PY}\ndef side():\n    return 7\n") == {"one"}
 
 
+def test_a_method_is_not_the_function_of_that_name_but_looking_names_up_reaches_all_of_them() -> None:
+    unused = "\ndef sum():\n    return {}\n\n@exam.add('{}', 1, 'm')\ndef third(answer):\n    return {}\n"
+    for looking, expected in (("answer(1).sum()", set()), ("globals()['sum']()", {"two"}), ("sum()", {"two"})):
+        before, after = (digests(checks=CHECKS_PY + unused.format(number, "two", looking)) for number in (1, 2))
+        assert {name for name in before if before[name] != after[name]} == expected
+
+
 def test_misconceptions_belong_to_their_exercise() -> None:
     assert touched(misconceptions=MISCONCEPTIONS.replace("return 3", "return 4")) == {"two"}
     assert touched(misconceptions="") == {"two", EVERYTHING, "one", "three"}, "an import is gone too"

@@ -135,7 +135,7 @@ def test_a_changed_check_is_shown_then_entered_and_whom_it_does_not_touch_stays_
     assert regrade(course) == 0
     shown = capsys.readouterr().out
     assert re.search(r"ben .* hidden-two .* 0 → 1", shown) and re.search(r"ada .* hidden-two .* 1 → 0", shown)
-    assert "two: the checks have changed for 3 students" in shown and "one:" not in shown
+    assert "two: 3 students have a result of checks that have changed since." in shown and "one:" not in shown
     assert "1 student has the same result as before" in shown
     assert "Nothing was written. To enter this: python -m autograder regrade small --apply" in shown
     assert files_of(course, "ada", "ben", "cem") == everything
