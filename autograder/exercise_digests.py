@@ -148,7 +148,7 @@ def _reach(begin: list[ast.stmt], parts: Parts) -> list[ast.stmt]:
 
 def _mentions(statement: ast.stmt) -> set[str]:
     """The names that a statement could look up in its file."""
-    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return names.union(*(node.names for node in ast.walk(statement) if isinstance(node, ast.Global)))
 
 

@@ -110,6 +110,14 @@ def test_a_method_is_not_the_function_of_that_name_but_looking_names_up_reaches_
         assert {name for name in before if before[name] != after[name]} == expected
 
 
+def test_functions_that_are_registered_under_one_name_are_told_apart() -> None:
+    checks = CHECKS_PY.replace("def second(", "def _(").replace(
+        "def first(one):", "def _(one):\n    for _ in range(2): pass"
+    )
+    before, after = digests(checks=checks), digests(checks=checks.replace("close(answer(1), 2)", "close(answer(1), 3)"))
+    assert {name for name in before if before[name] != after[name]} == {"two", "three"}
+
+
 def test_misconceptions_belong_to_their_exercise() -> None:
     assert touched(misconceptions=MISCONCEPTIONS.replace("return 3", "return 4")) == {"two"}
     assert touched(misconceptions="") == {"two", EVERYTHING, "one", "three"}, "an import is gone too"
