@@ -15,7 +15,7 @@ MODULES = [path for path in MODULES if "course" not in path.parts[1:-1]]
 LONGEST_MODULE = 250
 BRIDGES = [path for path in MODULES if path.parts[:2] == ("rlkit", "bridges")]
 LONGEST_BRIDGE = 120
-SHARED_BY_BRIDGES = ("episodes.py", "server.py")
+SHARED_BY_BRIDGES = ("episodes.py", "local_model.py", "openai_requests.py", "server.py")
 FRAMEWORKS = {"trl", "swift", "verl", "art", "agentlightning"}
 THEIR_PARTS = {
     "datasets",
