@@ -16,6 +16,7 @@ from tqdm import tqdm
 from autograder.examine import Conditions, Examined, Job
 from autograder.gradebook_writer import GradebookWriter
 from autograder.intake import refresh
+from autograder.interruption import Interruption
 from autograder.jobs import make_job
 from autograder.outputs import failure
 from autograder.records import CellResult, Record, fingerprint, read_record
@@ -53,16 +54,16 @@ class ClassRun:
 
     def go(self, students: Sequence[str], progress: bool = True) -> None:
         """Grade these students' submissions, as far as they are not graded already."""
-        with tqdm(
-            total=len(students), desc=f"grading {self._assignment}", unit="student", disable=not progress
-        ) as self._bar:
+        bar = tqdm(total=len(students), desc=f"grading {self._assignment}", unit="student", disable=not progress)
+        with Interruption() as interruption, bar as self._bar:
             jobs, under_way = self._jobs(students), 0
             ready = next(jobs, None)
             while ready or under_way:
                 while ready and self._workers.room():
                     self._workers.give(ready)
                     under_way, ready = under_way + 1, next(jobs, None)
-                outcomes = self._workers.finished()
+                with interruption.waiting():
+                    outcomes = self._workers.finished()
                 under_way -= len(outcomes)
                 if ready:
                     # The worker that has just become free need not wait for the gradebook.
@@ -70,6 +71,7 @@ class ClassRun:
                     under_way, ready = under_way + 1, None
                 for job, outcome in outcomes:
                     self._settle(job, outcome)
+                    interruption.check()
                 ready = next(jobs, None)
 
     def _jobs(self, students: Sequence[str]) -> Iterator[Job]:

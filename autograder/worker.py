@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import faulthandler
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -37,19 +38,21 @@ class Failed:
 
 
 def serve() -> None:
-    """Answer jobs until there are no more."""
-    connection = Connection(int(sys.argv[1]))
+    """Answer jobs until there are no more; the arguments are a pipe, a limit on memory and a folder for files."""
+    pipe, megabytes, folder = sys.argv[1:]
+    connection = Connection(int(pipe))
     os.set_inheritable(connection.fileno(), False)
     _keep_own_words()
-    _limit_memory(int(sys.argv[2]))
+    _limit_memory(int(megabytes))
     signal.signal(signal.SIGTERM, _end)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, ConnectionError):
+    threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
+    with contextlib.suppress(EOFError, ConnectionError, SystemExit):
         connection.send(READY)
         while True:
             connection.send(_answer(connection.recv()))
     # The end of a program, without taking apart all that was imported, which would take half a second.
     atexit._run_exitfuncs()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
@@ -98,15 +101,17 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _end(*_: object) -> None:
-    """End as the end of a program does, so that kernels and their folders are cleared away."""
+    """Leave what is being done, so that kernels and their folders are cleared away; once is enough."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(0)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: str) -> None:
     """Wait until the process that gave work has ended (its end of the pipe closes), then end too."""
     while os.read(0, 1):
         pass
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
     time.sleep(SECONDS_TO_END)
     end_children(os.getpid())
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

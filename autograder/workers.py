@@ -83,7 +83,8 @@ class Worker:
         self._folder = tempfile.mkdtemp(prefix="worker-")
         self._words = tempfile.TemporaryFile()
         self.connection, theirs = multiprocessing.Pipe()
-        command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(megabytes), str(Path(__file__).parents[1])]
+        package = str(Path(__file__).parents[1])
+        command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), str(megabytes), self._folder, package]
         # A session of its own: Ctrl-C and a signal to the process group reach the coordinator alone, which ends this.
         self.process = subprocess.Popen(
             command,
