@@ -21,7 +21,8 @@ from autograder.jobs import make_job
 from autograder.outputs import failure
 from autograder.records import CellResult, Record, fingerprint, read_record
 from autograder.worker import Failed
-from autograder.workers import Lost, Workers
+from autograder.worker_process import Lost
+from autograder.workers import Workers
 
 LOG = logging.getLogger("autograder")
 NOT_EXAMINED = "Your answers could not be examined: it ended the program that grades. Your instructor will look at it."

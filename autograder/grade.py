@@ -17,12 +17,14 @@ from autograder.configuration import load_configuration
 from autograder.converters import run_converter as run_converter
 from autograder.course import Course
 from autograder.course_lock import only_run
+from autograder.dask_workers import DaskWorkers
 from autograder.errors import CourseError
 from autograder.examine import Conditions
 from autograder.examiner import ExaminerExecute
 from autograder.gradebook_writer import GradebookWriter
+from autograder.sandbox import bubblewrap, require_hidden
 from autograder.scores import Score, Status, read_score
-from autograder.workers import LocalWorkers, cores
+from autograder.workers import LocalWorkers, Workers, cores
 
 
 def grade(
@@ -71,9 +73,18 @@ def grade(
     chosen = sorted(students) or collected
     with only_run(course, f"grading {assignment}"), contextlib.ExitStack() as stack:
         config = load_configuration(course)
-        pool = stack.enter_context(LocalWorkers(workers or cores()))
-        writer = stack.enter_context(GradebookWriter(course, config, assignment))
-        run = ClassRun(writer, pool, conditions(config, sandbox), force)
+        how = conditions(config, sandbox)
+        if how.sandbox:
+            require_hidden(course.data, course.solutions)
+        pool: Workers
+        if scheduler:
+            pool = DaskWorkers(scheduler, how.sandbox)
+        else:
+            if how.sandbox:
+                bubblewrap()
+            pool = LocalWorkers(workers or cores())
+        stack.enter_context(pool)
+        run = ClassRun(stack.enter_context(GradebookWriter(course, config, assignment)), pool, how, force)
         run.go(chosen, progress)
     with course.gradebook() as gradebook:
         absent = [] if students else sorted({student.id for student in gradebook.students} - set(chosen))

@@ -1,4 +1,4 @@
-"""The process that examines: it gets jobs through a pipe and answers each; `workers.Worker` is its other end.
+"""The process that examines: it gets jobs through a pipe and answers each; `worker_process.Worker` is its other end.
 
 It has a limit on its memory, so that what a student's code sends back cannot take the computer's, and it ends when the
 process that gave it work has ended, with the kernels it started.

@@ -222,7 +222,10 @@ def deadly(tmp_path_factory: pytest.TempPathFactory) -> Course:
 def after_losses(deadly: Course) -> dict[str, Score]:
     """Scores of that class, graded with little patience."""
     config = load_configuration(deadly)
-    with LocalWorkers(2, margin=3.0) as workers, GradebookWriter(deadly, config, "deadly") as writer:
+    with (
+        LocalWorkers(2, margin=3.0) as workers,
+        GradebookWriter(deadly, config, "deadly") as writer,
+    ):
         run = ClassRun(writer, workers, Conditions(notebook_seconds=10.0))
         run.go(deadly.students("deadly"), progress=False)
         assert run.failures == {}
