@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help course test test-fast test-bridges setup browser release verify site serve grade-demo verify-seeds bench lint clean
+.PHONY: help course test test-fast test-bridges setup system release verify site serve grade-demo verify-seeds bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -19,7 +19,7 @@ course: release site grade-demo ## set up, release the exercises, build the site
 	@echo "do     book/exercises/             (a notebook and a zip per assignment)"
 	@echo "teach  $(RUN) -m autograder --help   (guide: _build/html/guide/instructor.html)"
 
-test: browser release site ## every test that needs no special hardware
+test: system release site ## every test that needs no special hardware
 	$(RUN) -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 test-fast: setup ## the tests of rlkit and of the book's equations: about a minute
@@ -36,8 +36,8 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN) -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-browser: setup ## install what the browser tests need (Debian's chromium), where that is possible
-	@$(RUN) -m tests.browser.install_chromium
+system: setup ## install what the tests need of Debian (chromium, bubblewrap, postgresql), where that is possible
+	@$(RUN) -m tests.debian_packages
 
 release: setup ## exercises to book/exercises/, with a zip per assignment
 	$(RUN) -m autograder release

@@ -28,6 +28,9 @@ def configure(c: Any, course: Course) -> None:
 
     c.CourseDirectory.root = str(course.folder)
     c.CourseDirectory.db_url = course.gradebook_url
+    if course.database:
+        # Without a name nbgrader enters assignments for a course that does not exist; only a file lets it.
+        c.CourseDirectory.course_id = "default_course"
     c.CourseDirectory.source_directory = "course/source"
     c.CourseDirectory.release_directory = str(course.release)
     c.CourseDirectory.source_with_tests_directory = "course/source_with_tests"

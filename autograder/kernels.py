@@ -24,7 +24,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
-from autograder.course import COURSE_VARIABLE, SOLUTIONS_VARIABLE
+from autograder.course import COURSE_VARIABLE, GRADEBOOK_VARIABLE, SOLUTIONS_VARIABLE
 from autograder.sandbox import Allowance
 from autograder.template import PORTS, Template, template
 
@@ -132,7 +132,7 @@ class ThisPython(KernelManager):
 
 def candidate_environment() -> dict[str, str]:
     """Environment of a plain kernel: one thread, no windows, and nothing about the course."""
-    hidden = {SOLUTIONS_VARIABLE, COURSE_VARIABLE}
+    hidden = {SOLUTIONS_VARIABLE, COURSE_VARIABLE, GRADEBOOK_VARIABLE}
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     return {**kept, **threads, "MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1", "NBGRADER_EXECUTION": "autograde"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.install_chromium import ADVICE, find_chromium
+from tests.debian_packages import CHROMIUM
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
@@ -49,9 +48,7 @@ def address(site: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser():
     """Debian's Chromium; without it the test is skipped, but not in continuous integration."""
-    program = find_chromium()
-    if program is None:
-        pytest.fail(ADVICE) if os.environ.get("CI") == "true" else pytest.skip(ADVICE)
+    program = CHROMIUM.path()
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright axe-playwright-python")
     with playwright.sync_playwright() as driver:
         arguments = ["--no-sandbox", "--disable-background-networking"]
