@@ -13,6 +13,7 @@ import torch
 from rlkit.agents.recipes import load_base
 from rlkit.bridges.episodes import Episode
 from rlkit.bridges.server import ServerError, reserve, serving
+from rlkit.bridges.tools import ACT, with_tools
 from rlkit.lm.chat import Chat
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint
 from rlkit.lm.scoring import score
@@ -138,6 +139,24 @@ def test_calls_of_tools_come_apart_from_the_text_and_go_back_into_the_conversati
         plain = ask(client, tools=[LOOK], tool_choice="none", max_tokens=90).choices[0].message
     assert "calls look 3" in tokenizer.decode(asked.prompt_token_ids)
     assert plain.tool_calls is None and plain.content == call
+
+
+def test_a_tiny_agent_acts_through_a_call_of_a_tool():
+    model, tokenizer = load_base("data_agent", "cpu")
+    episode = Episode(DATA_AGENT, 3)
+    with serving(model, with_tools(tokenizer), script=lambda messages: episode.scripted("expert", None)) as address:
+        client = openai.OpenAI(base_url=address, api_key="none", max_retries=0)
+        messages, chat = list(episode.messages), Chat(tokenizer)
+        expected = list(chat.opening(episode.opening))
+        while not episode.ended:
+            answer = ask(client, messages, tools=[ACT])
+            assert answer.prompt_token_ids == expected
+            (call,) = answer.choices[0].message.tool_calls
+            observation = episode.reply(json.loads(call.function.arguments)["command"]).observation
+            messages += [answer.choices[0].message.model_dump()]
+            messages += [{"role": "tool", "tool_call_id": call.id, "content": observation}]
+            expected += [*answer.choices[0].token_ids, *chat.reply(observation)]
+    assert episode.info["success"] == 1 and len(episode.actions) > 2
 
 
 def test_a_scripted_policy_plays_a_whole_episode_and_the_model_scores_it(base):
