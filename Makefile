@@ -42,7 +42,7 @@ system: setup ## install what the tests need of Debian (chromium, bubblewrap, po
 release: setup ## exercises to book/exercises/, with a zip per assignment
 	$(RUN) -m autograder release
 
-test-bridges: setup ## losses beside verl's, in an environment of verl's own (made on the first run)
+test-bridges: setup ## the bridges' tests, each with its real framework in an environment of its own (made on the first run)
 	$(RUN) -m tests.bridges.run
 
 verify: setup ## solutions full, blanks zero, misconceptions caught and named, alternatives accepted
