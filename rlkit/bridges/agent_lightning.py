@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from rlkit.bridges.episodes import Episode, require
 
+SECONDS = 0.05  # between two looks at the queue; Agent-Lightning's 5 are meant for models that take minutes
+
 
 class RolloutError(RuntimeError):
     """Episodes that were not played to their end, and are not to be trained on."""
@@ -82,31 +84,40 @@ def framework() -> Any:
     return require("agent_lightning")
 
 
+def fit(algorithm: Any, rows: Sequence[Mapping[str, Any]], endpoint: str, model: str, **sampling: Any) -> None:
+    """Let an algorithm of Agent-Lightning's have rows played with ``Trainer.fit``, in this process.
+
+    ``algorithm`` gets each row with its number added. Agent-Lightning goes on when an episode fails.
+    """
+    agl = framework()
+    tracer = agl.AgentOpsTracer()
+    trainer = agl.Trainer(
+        algorithm=algorithm,
+        runner=agl.LitAgentRunner(tracer, poll_interval=SECONDS, interval_jitter=0.0),
+        tracer=tracer,
+        strategy=agl.SharedMemoryExecutionStrategy(main_thread="algorithm"),
+        initial_resources={"llm": agl.LLM(endpoint=endpoint, model=model)},
+    )
+    trainer.fit(agent(**sampling), train_dataset=[{**row, "number": number} for number, row in enumerate(rows)])
+
+
 def collect(rows: Sequence[Mapping[str, Any]], endpoint: str, model: str, **sampling: Any) -> list[list[Turn]]:
-    """Play rows with ``Trainer.fit`` and its ``Baseline``, which trains nothing; return the turns of each episode.
+    """Play rows by way of the ``Baseline`` algorithm, which trains nothing; return the turns of each episode.
 
     Raises
     ------
     RolloutError
         If an episode failed: all are returned, or none.
     """
-    agl = framework()
     found: dict[int, list[Turn]] = {}
 
-    class Collect(agl.Baseline):  # type: ignore[misc, name-defined]
+    class Collect(framework().Baseline):  # type: ignore[misc]
         async def _handle_rollout_finish(self, rollout: Any) -> None:
             if rollout.status == "succeeded":
                 spans = await self.get_store().query_spans(rollout_id=rollout.rollout_id, attempt_id="latest")
                 found[rollout.input["number"]] = [turn_of(triplet) for triplet in self.get_adapter().adapt(spans)]
 
-    trainer = agl.Trainer(
-        algorithm=Collect(polling_interval=0.05),
-        runner=agl.LitAgentRunner(tracer := agl.AgentOpsTracer(), poll_interval=0.05, interval_jitter=0.0),
-        tracer=tracer,
-        strategy=agl.SharedMemoryExecutionStrategy(main_thread="algorithm"),
-        initial_resources={"llm": agl.LLM(endpoint=endpoint, model=model)},
-    )
-    trainer.fit(agent(**sampling), train_dataset=[{**row, "number": number} for number, row in enumerate(rows)])
+    fit(Collect(polling_interval=SECONDS), rows, endpoint, model, **sampling)
     if len(found) < len(rows):
         raise RolloutError(f"{len(rows) - len(found)} of {len(rows)} episodes failed; the log above says why")
     return [found[number] for number in range(len(rows))]
