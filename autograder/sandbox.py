@@ -81,11 +81,18 @@ def bubblewrap() -> str:
     return found
 
 
+def rlkit_folder() -> str:
+    """Where rlkit is: among the packages, or in a clone of the course, which kernels otherwise do not see."""
+    spec = find_spec("rlkit")
+    if spec is None or spec.origin is None:
+        raise CourseError("rlkit, which exercises use, cannot be imported here; run `make setup`")
+    return str(Path(spec.origin).parent)
+
+
 def readable_folders() -> list[str]:
     """Folders that a kernel sees beside the system's own: this Python, its packages, and rlkit."""
-    spec = find_spec("rlkit")
     places = [sys.prefix, sys.base_prefix, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    places += [*site.getsitepackages(), str(Path(spec.origin).parent) if spec and spec.origin else sys.prefix]
+    places += [*site.getsitepackages(), rlkit_folder()]
     kept: list[str] = []
     for place in sorted({os.path.abspath(place) for place in places} | {os.path.realpath(place) for place in places}):
         inside = any(Path(place).is_relative_to(other) for other in ["/usr", *kept])
@@ -111,6 +118,7 @@ def environment() -> dict[str, str]:
     return {
         **threads,
         "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(Path(rlkit_folder()).parent),
         "HOME": "/home/student",
         "USER": "student",
         "LOGNAME": "student",
