@@ -72,7 +72,11 @@ def rollout(prompts: Sequence[list[dict[str, str]]], trainer: Any) -> dict[str, 
     generator = make_generator(args.seed, purpose, model.device)
     limit = (args.generation_kwargs or {}).get("max_new_tokens", args.max_completion_length)
     seeds = [row["seed"] for row in found]
-    played = play(model, trainer.processing_class, environments, seeds, limit, generator, args.temperature)
+    try:
+        played = play(model, trainer.processing_class, environments, seeds, limit, generator, args.temperature)
+    except Exception as error:
+        error.add_note(f"while rlkit played {found[0]['environment_id']} for TRL, with seeds {sorted(set(seeds))}")
+        raise
     if any(len(one.contexts) > 1 for one in played):
         raise ValueError(f"{found[0]['environment_id']} opens fresh contexts, which a sample of TRL cannot hold")
     parts = [(one.contexts[0], one.contexts[0].turns.index(0)) for one in played]

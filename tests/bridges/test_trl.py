@@ -278,8 +278,9 @@ def test_an_environment_that_raises_stops_the_training(play, tmp_path, monkeypat
     model, tokenizer = load_base("data_agent", "cpu")
     before = [parameter.clone() for parameter in model.parameters()]
     trainer = bridge.make_trainer(model, tokenizer, settings(tmp_path), bridge.dataset(DATA_AGENT, range(TASKS)), play)
-    with pytest.raises((EpisodeError, ZeroDivisionError), match="no rows"):
+    with pytest.raises((EpisodeError, ZeroDivisionError), match="no rows") as raised:
         trainer.train()
+    assert "DataAgent-v0" in str(raised.value) + "".join(getattr(raised.value, "__notes__", []))
     assert all(torch.equal(one, other) for one, other in zip(before, model.parameters(), strict=True))
 
 
@@ -382,6 +383,15 @@ def test_the_example_trains_on_a_cpu_and_its_checkpoint_loads(play, tmp_path, ca
         f"the example, data agent, played by {play}, {steps} steps of 96 episodes, GRPO",
         f"reward {first:.3f} -> {last:.3f}, {seconds:.0f} s",
     )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+@pytest.mark.parametrize("play", bridge.WAYS)
+def test_the_example_trains_on_a_gpu(play, tmp_path):
+    arguments = f"--task data_agent --play {play} --max_steps 5 --use_cpu false --bf16 true --output_dir {tmp_path}"
+    trainer = example.main([*arguments.split(), "--disable_tqdm", "true"])
+    assert trainer.model.device.type == "cuda" and trainer.state.global_step == 5
+    ran(f"the example, played by {play}, bfloat16", "five steps of 96 episodes", torch.cuda.get_device_name())
 
 
 def test_two_processes_train_together_on_a_cpu(tmp_path):

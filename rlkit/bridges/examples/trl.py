@@ -18,11 +18,14 @@ On several GPUs, each with the whole model; for a model in pieces add the option
     accelerate launch --multi_gpu --num_processes 4 --mixed_precision bf16 -m rlkit.bridges.examples.trl \
         --task data_agent --model FOLDER --play trl --instructions true --use_cpu false --bf16 true \
         --use_vllm true --vllm_mode colocate --vllm_gpu_memory_utilization 0.3 --per_device_train_batch_size 16 \
-        --num_generations 8 --max_completion_length 1024 --learning_rate 1e-6 --max_steps 200
+        --num_generations 8 --max_completion_length 1024 --max_tool_calling_iterations 12 \
+        --learning_rate 1e-6 --max_steps 200
     accelerate launch --use_fsdp --fsdp_version 2 --fsdp_auto_wrap_policy TRANSFORMER_BASED_WRAP \
         --fsdp_reshard_after_forward true --fsdp_state_dict_type FULL_STATE_DICT \
         --num_processes 8 --mixed_precision bf16 -m rlkit.bridges.examples.trl --task data_agent --model FOLDER \
-        --play trl --instructions true --use_cpu false --bf16 true --max_completion_length 1024 --learning_rate 1e-6
+        --play trl --instructions true --use_cpu false --bf16 true --per_device_train_batch_size 16 \
+        --num_generations 8 --max_completion_length 1024 --max_tool_calling_iterations 12 \
+        --learning_rate 1e-6 --max_steps 200
 
 Every option of TRL's ``GRPOConfig`` (or ``RLOOConfig``) can be given, and ``--config`` with a YAML file of them.
 """
