@@ -20,6 +20,7 @@ SHARED_BY_BRIDGES = ("episodes.py", "local_model.py", "openai_requests.py", "ser
 FRAMEWORKS = {"trl", "swift", "verl", "art", "agentlightning"}
 THEIR_PARTS = {
     "datasets",
+    "hydra",
     "pyarrow",
     "accelerate",
     "peft",
