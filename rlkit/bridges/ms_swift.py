@@ -2,10 +2,10 @@
 
 ``swift rlhf --external_plugins rlkit/bridges/plugins/rlkit_swift.py`` registers all of it in every process.
 
-The reward of an episode is taken from what swift's scheduler notes about it, by the reward function
-``rlkit_episode``. swift has a switch for that, ``use_gym_env``, but reads it only where vLLM generates: without vLLM
-``RolloutTrainerMixin._prepare_vllm`` sets it to false and returns before it looks. Leave the switch alone, then:
-with it and vLLM the reward would count twice.
+The reward of an episode is what swift's scheduler notes about it, handed on by the reward function ``rlkit_episode``.
+swift has a switch of its own for that, ``use_gym_env``, but reads it only where vLLM generates: without vLLM
+``RolloutTrainerMixin._prepare_vllm`` sets it to false and returns before it looks, and a run without reward functions
+goes on with advantages of 0 and no message. With vLLM *and* the switch the reward would count twice: leave it alone.
 """
 
 from __future__ import annotations

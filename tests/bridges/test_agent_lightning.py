@@ -35,7 +35,7 @@ def report():
 
         write_record(
             "bridge-agent-lightning",
-            "Agent-Lightning trains on the token ids and the rewards of a hundred scripted episodes, as rlkit has them.",
+            "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them.",
             REPORT["largest difference of advantages"],
             "largest difference of advantages",
             sources=(
@@ -263,7 +263,11 @@ def test_an_episode_that_the_model_samples_itself_is_rlkits_too(base):
         for turn in turns:
             assert turn.prompt == ids
             reply = episode.reply(chat.written(turn.written))
-            ids += [*turn.written, *([] if turn.written[-1] == chat.end else [chat.end]), *chat.reply(reply.observation)]
+            ids += [
+                *turn.written,
+                *([] if turn.written[-1] == chat.end else [chat.end]),
+                *chat.reply(reply.observation),
+            ]
         assert episode.ended and turns[-1].reward == episode.total_reward
     REPORT["50 episodes that the model sampled: reward and token ids = rlkit's"] = "50 of 50 episodes"
 
@@ -276,7 +280,9 @@ def test_a_server_that_is_not_there_is_named():
 def test_a_server_that_dies_in_mid_rollout_leaves_no_data_behind(base):
     model, tokenizer = base
 
-    def dying(messages, script=Script([play(seed) for seed in HUNDRED[:3]])):
+    script = Script([play(seed) for seed in HUNDRED[:3]])
+
+    def dying(messages):
         if len(script.turns) < 4:
             raise OSError("the disk is full")
         return script(messages)

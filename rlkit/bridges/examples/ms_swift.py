@@ -13,8 +13,8 @@ One GPU, where vLLM generates in the same process::
     --use_vllm true --vllm_mode colocate --vllm_gpu_memory_utilization 0.4 --torch_dtype bfloat16 --tuner_type full
     --num_generations 8 --per_device_train_batch_size 16 --learning_rate 1e-6 --beta 0.02 --temperature 1.0
 
-Several GPUs of one machine, the optimiser's state divided among them: the same after ``NPROC_PER_NODE=4``, and with
-``--deepspeed zero2`` at the end (``python -m pip install deepspeed``).
+Several GPUs of one machine: the same after ``NPROC_PER_NODE=4``; with ``--fsdp fsdp2`` at the end parameters, gradients
+and the optimiser's state are divided among them.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ ON_A_CPU = {
 
 
 def arguments(**changed: Any) -> list[str]:
-    """Return the command line of ``swift rlhf`` for a CPU, with changes."""
-    pairs = {**ON_A_CPU, **changed}
+    """Return the command line of ``swift rlhf`` for a CPU, with changes; None leaves an argument out."""
+    pairs = {name: value for name, value in {**ON_A_CPU, **changed}.items() if value is not None}
     return [part for name, value in pairs.items() for part in (f"--{name}", str(value))]
 
 
