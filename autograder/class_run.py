@@ -19,7 +19,7 @@ from autograder.intake import refresh
 from autograder.interruption import Interruption
 from autograder.jobs import make_job
 from autograder.outputs import failure
-from autograder.records import CellResult, Record, fingerprint, read_record
+from autograder.records import CellResult, CheckOutcome, Record, fingerprint, read_record
 from autograder.worker import Failed
 from autograder.worker_process import Lost
 from autograder.workers import Workers
@@ -138,8 +138,12 @@ def not_examined(job: Job, reason: str) -> Examined:
         f"or alone: python -m autograder grade {job.assignment} --student {job.student}"
     )
     cells = [
-        CellResult(name, 0.0, points, [NOT_EXAMINED], error=problem if first else None, unanswered=True)
-        for first, (name, (_, points)) in zip([True, *[False] * len(job.tests)], job.tests.items(), strict=False)
+        CellResult(
+            name, 0.0, points, ["not examined"], checks=[CheckOutcome("not examined", 0.0, points, NOT_EXAMINED)]
+        )
+        for name, (_, points) in job.tests.items()
     ]
+    if cells:
+        cells[0].error = problem
     record = Record(job.student, job.assignment, "", 0.0, cells)
     return Examined(nbformat.writes(notebook).encode(), record)

@@ -59,19 +59,19 @@ def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
 
 def run_job(job: Job, expected: Mapping[str, str]) -> Outcome:
     """Carry out a job on the computer of a Dask worker."""
-    different = differences(expected, packages())
-    if different:
-        return Failed(f"{platform.node()} has other packages: {different}")
     worker: Worker | None = getattr(_of_this_thread, "worker", None)
     if worker and _of_this_thread.packages != expected:
-        worker.close()  # it began before the packages were changed
+        worker.close()
         worker = None
     if worker is None:
-        worker = _of_this_thread.worker = Worker()
-        _of_this_thread.packages = expected
+        different = differences(expected, packages())
+        if different:
+            return Failed(f"{platform.node()} has other packages: {different}")
+        worker, _of_this_thread.packages = Worker(), expected
+    _of_this_thread.worker = None
     outcome = worker.examine(job)
-    if isinstance(outcome, Lost):
-        _of_this_thread.worker = None
+    if not isinstance(outcome, Lost):
+        _of_this_thread.worker = worker
     return outcome
 
 

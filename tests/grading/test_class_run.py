@@ -19,6 +19,7 @@ from autograder.course import Course
 from autograder.course_lock import only_run
 from autograder.errors import CourseError
 from autograder.examine import Conditions, Examined
+from autograder.feedback import write_feedback
 from autograder.grade import grade
 from autograder.gradebook_writer import GradebookWriter
 from autograder.intake import refresh
@@ -258,6 +259,8 @@ def test_a_student_whose_worker_was_lost_is_told_and_tried_again(
     assert executed.count("Your instructor will look at it") >= 4
     record = read_record(deadly, "ben", "deadly")
     assert record is not None and record.fingerprint == "" and len(record.cells) == 4
+    assert write_feedback(deadly, "deadly", ["ben"], progress=False).problems == []
+    assert deadly.feedback("ben", "deadly").read_text().count("Your instructor will look at it") >= 2
     notebook = submission(deadly.release_notebook("deadly"), {"one": "def one(values):\n    return 2 * values"})
     before = finished(deadly, "deadly")
     deadly.submitted("ben", "deadly").write_text(json.dumps(notebook))
