@@ -25,6 +25,7 @@ import argparse
 import asyncio
 import shlex
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,18 +112,20 @@ class LocalServer:
     """Writes tokens with a model of this process, where verl has a client of its inference servers."""
 
     def __init__(self, model: Any, tokenizer: Any, seed: int = 0) -> None:
-        self.model, self.stops = model, stop_tokens(model, tokenizer)
-        self.pad, self.generator = tokenizer.pad_token_id, make_generator(seed, "verl", model.device)
+        self.model, self.stops, self.pad, self.seed = model, stop_tokens(model, tokenizer), tokenizer.pad_token_id, seed
+        self.asked: Counter[str] = Counter()
 
     @torch.no_grad()
     async def generate(self, request_id: str, *, prompt_ids: Any, sampling_params: Any, **others: Any) -> Any:
         """Sample one turn."""
         from verl.workers.rollout.replica import TokenOutput
 
+        # Episodes run side by side in an order that is never twice the same, so each turn has a generator of its own.
+        purpose = f"verl {prompt_ids}"
+        self.asked[purpose] += 1
+        generator = make_generator(self.seed, f"{purpose} {self.asked[purpose]}", self.model.device)
         prompt, limit = torch.tensor([prompt_ids]), sampling_params["max_tokens"]
-        made = continue_from(
-            self.model, prompt, torch.ones_like(prompt).bool(), limit, self.stops, self.pad, self.generator
-        )
+        made = continue_from(self.model, prompt, torch.ones_like(prompt).bool(), limit, self.stops, self.pad, generator)
         return TokenOutput(token_ids=made.ids[0].tolist(), log_probs=made.log_probabilities[0].tolist())
 
 

@@ -40,7 +40,7 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
         return outputs if len(outputs) > 1 else outputs[0]
 
     async def _play_context(self, episode: Episode, sampling: dict[str, Any]) -> AgentLoopOutput:
-        """Play until the episode ends, a fresh context begins, or ``response_length`` leaves no room."""
+        """Play until the episode ends, a fresh context begins, or there is no room for another turn."""
         number, request, turns = len(episode.contexts), uuid4().hex, 0
         room, end = self.rollout_config.response_length, self.tokenizer.eos_token_id
         ids = await self.ct_build_initial_tokens(list(episode.messages))
@@ -62,7 +62,7 @@ class EpisodeLoop(AgentLoopBase):  # type: ignore[misc]
             merged, more_mask, more_scores = await self.ct_merge_context_msg(
                 episode.messages[:-1], list(episode.messages), ids, mask, scores
             )
-            if len(more_mask) >= room:
+            if len(more_mask) + self.max_tokens > room:
                 break
             ids, mask, scores = merged.token_ids, more_mask, more_scores
         return AgentLoopOutput(
