@@ -30,6 +30,7 @@ from autograder.records import write_whole
 from autograder.scores import Status
 
 LOG = logging.getLogger("autograder")
+MOST_MARKDOWN = 200_000
 
 
 @dataclass
@@ -77,12 +78,17 @@ def write_one(course: Course, feedback: StudentFeedback) -> Path:
 
 def shown_cells(notebook: NotebookNode) -> Iterator[dict[str, Any]]:
     """The cells of a student's notebook for the page, without the tests: what they found stands above."""
+    rendered = 0
     for cell in notebook.cells:
         if utils.is_grade(cell) and not utils.is_solution(cell):
             continue
         code = cell.source if cell.cell_type == "code" else None
         prose = cell.source if cell.cell_type == "markdown" else ""
-        yield {"code": code, "prose": prose, "outputs": [_shown(output) for output in cell.get("outputs", [])]}
+        rendered += len(prose)
+        outputs = [_shown(output) for output in cell.get("outputs", [])]
+        if rendered > MOST_MARKDOWN:  # no notebook has so much to say; rendering it could take minutes
+            prose, outputs = "", [{"kind": "", "picture": "", "text": plain(prose)}]
+        yield {"code": code, "prose": prose, "outputs": outputs}
 
 
 def _shown(output: NotebookNode) -> dict[str, str]:

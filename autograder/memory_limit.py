@@ -43,7 +43,7 @@ class Group:
     """
 
     def __init__(self, megabytes: int, root: Path = ROOT) -> None:
-        name, limit = f"autograder-{uuid.uuid4().hex[:12]}", str(megabytes << 20)
+        name, limit = f"autograder-{os.getpid()}-{uuid.uuid4().hex[:12]}", str(megabytes << 20)
         old = root / "memory"
         self.folder = (old if (old / "memory.limit_in_bytes").exists() else root) / name
         self.folders = [self.folder]
@@ -125,8 +125,17 @@ class Watched:
         """Do nothing."""
 
 
+def remove_groups_left_behind(root: Path = ROOT) -> None:
+    """Remove the empty groups of runs that were killed; a group is named after the process that made it."""
+    for folder in [*root.glob("autograder-*-*"), *root.glob("*/autograder-*-*")]:
+        if not Path("/proc", folder.name.split("-")[1]).exists():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
 def memory_limit(megabytes: int) -> MemoryLimit:
     """Return the best limit that this system grants."""
+    remove_groups_left_behind()
     try:
         return Group(megabytes)
     except OSError:

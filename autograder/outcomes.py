@@ -48,8 +48,8 @@ class Line:
 
 
 def write_outcomes(course: Course, assignment: str, lines: Iterable[Line]) -> Path:
-    """Write all lines to ``course/received/<assignment>-intake.csv``, safe to be opened in a spreadsheet."""
-    path = course.data / "received" / f"{assignment}-intake.csv"
+    """Write all lines to ``course/intake/<assignment>.csv``, safe to be opened in a spreadsheet."""
+    path = course.data / "intake" / f"{assignment}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     content = io.StringIO(newline="")
     writer = csv.writer(content)

@@ -8,10 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from nbconvert.filters import markdown2html
 
 from autograder.records import write_whole
-from autograder.safe_html import clean_html
+from autograder.safe_html import safe_markdown
 
 
 def points(value: float) -> str:
@@ -21,7 +20,7 @@ def points(value: float) -> str:
 
 def markdown(source: str) -> Markup:
     """Markdown as safe HTML; formulas stay as they were written, because showing them would take a program."""
-    return Markup(clean_html(markdown2html(source)))
+    return Markup(safe_markdown(source))
 
 
 @functools.cache

@@ -15,6 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 LONGEST_CELL = 200_000
 MOST_ADDED_CELLS = 300
+MOST_CELLS = 10_000
+MOST_NOTES, LONGEST_NOTE = 30, 300
 UNREADABLE = "the file could not be read as a notebook"
 MISSING_ANSWER = "# This answer cell was missing in the submission."
 
@@ -38,13 +40,19 @@ def rebuild(content: bytes, release: NotebookNode) -> tuple[NotebookNode, list[s
         cells = read_cells(content, notes)
     except UnreadableError as error:
         notes.append(f"{UNREADABLE} ({error}): every answer counts as blank")
-        return copy.deepcopy(release), notes
+        return copy.deepcopy(release), bounded(notes)
     notebook = copy.deepcopy(release)
     answers, added = _sort_out(cells, notebook, notes)
     for cell in notebook.cells:
         _fill_in(cell, answers, notes)
     notebook.cells = _with_added_cells(notebook.cells, added, notes)
-    return notebook, notes
+    return notebook, bounded(notes)
+
+
+def bounded(notes: list[str]) -> list[str]:
+    """The first notes, in characters that can be written to a file; a submission can be odd in endless ways."""
+    kept = [note[:LONGEST_NOTE].encode("utf-8", "replace").decode() for note in notes[:MOST_NOTES]]
+    return kept + ([f"and {len(notes) - MOST_NOTES:,} more"] if len(notes) > MOST_NOTES else [])
 
 
 def read_cells(content: bytes, notes: list[str]) -> list[dict[str, Any]]:
@@ -66,9 +74,12 @@ def read_cells(content: bytes, notes: list[str]) -> list[dict[str, Any]]:
     cells = tree.get("cells")
     if cells is None and isinstance(tree.get("worksheets"), list):
         notes.append("the notebook has an old format (version 3)")
-        cells = [cell for sheet in tree["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+        sheets = [sheet for sheet in tree["worksheets"] if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets if isinstance(sheet.get("cells"), list) for cell in sheet["cells"]]
     if not isinstance(cells, list):
         raise UnreadableError("it has no list of cells")
+    if len(cells) > MOST_CELLS:
+        raise UnreadableError(f"it has {len(cells):,} cells, more than {MOST_CELLS:,}")
     return [cell for cell in cells if isinstance(cell, dict)]
 
 

@@ -6,6 +6,8 @@ it out for written answers and comments.
 
 from __future__ import annotations
 
+from html import escape
+
 import bleach
 from bleach.css_sanitizer import CSSSanitizer
 from jinja2 import pass_context
@@ -17,6 +19,7 @@ TAGS = frozenset(
     "strong sub summary sup table tbody td th thead tr ul".split()
 )
 ATTRIBUTES = {"*": ["class", "id", "title"], "a": ["href"], "td": ["style"], "th": ["style"]}
+LONGEST_MARKDOWN = 10_000
 STYLES = CSSSanitizer(allowed_css_properties=["text-align"])
 
 
@@ -26,7 +29,12 @@ def clean_html(text: str | bytes) -> str:
     return bleach.clean(text, tags=TAGS, attributes=ATTRIBUTES, css_sanitizer=STYLES)
 
 
+def safe_markdown(source: str) -> str:
+    """Render Markdown and clean the result; a long text stays as it was written, since rendering could take minutes."""
+    return clean_html(markdown2html(source)) if len(source) <= LONGEST_MARKDOWN else f"<pre>{escape(source)}</pre>"
+
+
 @pass_context
 def markdown_to_safe_html(context: Context, source: str) -> str:
-    """Render Markdown and clean the result."""
-    return clean_html(markdown2html(source))
+    """Render Markdown and clean the result; nbconvert calls this."""
+    return safe_markdown(source)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from autograder.errors import CourseError
+
 if TYPE_CHECKING:
     from autograder.course import Course
 
@@ -25,4 +27,16 @@ def run(chosen: argparse.Namespace, course: Course) -> int:
     """Grade the demo class."""
     from autograder.demo import run as run_demo
 
-    return run_demo(course, chosen.assignment, sandbox=not chosen.no_sandbox)
+    return run_demo(course, chosen.assignment, sandbox=not chosen.no_sandbox and _sandbox_is_there())
+
+
+def _sandbox_is_there() -> bool:
+    """Whether there is one; the demo's own answers may run without, which no real submission may."""
+    from autograder.sandbox import bubblewrap
+
+    try:
+        bubblewrap()
+    except CourseError as error:
+        print(f"The made-up class is graded without the sandbox; real submissions would be refused:\n  {error}")
+        return False
+    return True

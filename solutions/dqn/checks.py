@@ -125,6 +125,7 @@ def target_of_a_batch(target):
 
 @exam.add("td_target", points=0.5, message="no gradient flows through the target", hint="the target is a given number")
 def target_is_given(target):
+    close(target(table(1.0), table([5.0, 9.0]), flags(False), 0.5), [5.5])
     gradient = gradient_through(target, table(1.0), table([5.0, 9.0]), flags(False), 0.5, wrt=1)
     holds(not gradient.any(), f"the gradient for the next action values is {describe(gradient)}, expected none")
 
@@ -170,6 +171,7 @@ def double_depends_on_the_choice_only(target):
 @exam.add("double_q_target", points=0.5, message="no gradient flows through the target", hint="from either network")
 def double_is_given(target):
     arguments = table(1.0), table([2.0, 3.0, 0.0]), table([8.0, 4.0, 6.0]), flags(False), 0.5
+    close(target(*arguments), [3.0])
     for place, name in ((1, "selects"), (2, "evaluates")):
         gradient = gradient_through(target, *arguments, wrt=place)
         holds(not gradient.any(), f"the gradient for the network that {name} is {describe(gradient)}, expected none")

@@ -125,6 +125,7 @@ def target_without_gradient(target):
     random = exam.random()
     for ended in (False, True):
         arguments = draw(random, 1), draw(random, 1, 4), torch.tensor([ended]), 0.9
+        close(target(*arguments), reference_td_target(*arguments))
         holds(not flows(target, *arguments, wrt=1), "a gradient flows into the next action values")
 
 
@@ -245,6 +246,10 @@ def training_can_be_repeated(train):
             f"expected a list of tensors, got {describe(answer)}",
         )
     first, again, other = ([numbers(part) for part in answer] for answer in runs)
+    holds(
+        all(bool(part.isfinite().all()) for part in [*first, *again, *other]),
+        "a network has numbers that are not finite",
+    )
     for one, two in zip(first, again, strict=True):
         close(two, one, tolerance=1e-3)
     same = [

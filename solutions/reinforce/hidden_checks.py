@@ -240,6 +240,8 @@ def baselines_leave_the_gradient(baseline):
     for draws in itertools.product((0, 1), repeat=4):
         returns = torch.tensor([(x, y)[draw] for draw in draws], dtype=torch.float64)
         against = numbers(baseline(returns), (4,))
+        # A baseline of zero would leave the gradient too, and nothing would be compared with anything.
+        close(against, reference_leave_one_out_baseline(returns))
         scores = torch.tensor([(0.5, -0.5)[draw] for draw in draws], dtype=torch.float64)
         total += float((scores * (returns - against)).mean()) / 16
     close(total, (x - y) / 4)

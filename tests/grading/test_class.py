@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from autograder.export import export_scores
 from autograder.grade import grade
 from autograder.records import read_record
 from autograder.rosters import add_students
-from autograder.safe_html import clean_html
+from autograder.safe_html import clean_html, safe_markdown
 from autograder.scores import Score, Status
 from tests.grading.course_writer import points, submission
 from tests.grading.example_class import MIXED, nbgrader
@@ -149,3 +150,11 @@ def test_a_page_keeps_headings_tables_and_formulas_of_an_answer() -> None:
     hostile = '<a href="javascript:alert(1)" onclick="x">a</a><iframe src="//host"></iframe><img src="//host/pixel">'
     kept = clean_html(hostile)
     assert "javascript" not in kept and "onclick" not in kept.split("&lt;")[0] and "<i" not in kept
+
+
+def test_long_markdown_is_shown_as_it_was_written_because_rendering_takes_too_long() -> None:
+    long = "a" + " " * 30_000 + "<b>"
+    began = time.process_time()
+    assert safe_markdown(long).startswith("<pre>a ") and "<b>" not in safe_markdown(long)
+    assert time.process_time() - began < 1, "rendered, it would take several seconds"
+    assert "<strong>short</strong>" in safe_markdown("**short**")

@@ -15,7 +15,7 @@ from autograder.__main__ import main
 from autograder.course import Course, find_commands_of_this_python
 from autograder.errors import CourseError
 from autograder.records import read_record
-from tests.grading.course_writer import points, submission, write_assignment
+from tests.grading.course_writer import hand_in, points, submission, write_assignment
 from tests.grading.example_class import HONEST, nbgrader
 
 
@@ -120,3 +120,19 @@ def test_the_demo_class_gets_what_it_should(course: Course, capsys: pytest.Captu
     assert "WRONG" not in shown
     for part in ("right", "half", "hostile", "waits for manual grading", "the square instead of the double"):
         assert part in shown
+
+
+@pytest.mark.timeout(300)
+def test_without_bubblewrap_the_demo_runs_and_says_so_and_a_class_is_refused(
+    course: Course, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, inbox: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # where bwrap is not
+    assert main(["demo", "demonstration", "--course", str(course.folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "without the sandbox" in shown and "apt-get install bubblewrap" in shown and "WRONG" not in shown
+    hand_in(inbox, "ada", "doubling", submission(course.release_notebook("doubling"), {}))
+    places = ["--course", str(course.folder)]
+    assert main(["collect", str(inbox), "--assignment", "doubling", *places]) == 0
+    assert main(["grade", "doubling", "--student", "ada", *places]) == 2
+    assert "apt-get install bubblewrap" in capsys.readouterr().err
+    assert main(["grade", "doubling", "--student", "ada", "--no-sandbox", *places]) == 0

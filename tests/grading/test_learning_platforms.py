@@ -327,7 +327,7 @@ def test_every_file_and_student_is_listed_in_a_table_that_runs_no_formula(
     assert main(["collect", str(path), *arguments]) == 0
     shown = capsys.readouterr().out
     assert f"1 nothing handed in: {PEOPLE[MISSING].email}" in shown and "marked late" in shown
-    with (small_course.data / "received" / "doubling-intake.csv").open(newline="", encoding="utf-8-sig") as file:
+    with (small_course.data / "intake" / "doubling.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["student", "file", "status", "note"]
     assert {row["student"] for row in rows} == {person.email for person in PEOPLE}

@@ -150,6 +150,18 @@ def test_half_a_surrogate_pair_can_still_be_written_to_a_file(release: Any, answ
     nbformat.writes(notebook).encode()
 
 
+def test_a_file_that_is_odd_in_endless_ways_gives_a_few_notes_that_can_be_written(release: Any, answered: Any) -> None:
+    answered.cells = answered.cells + [answered.cells[4]] * 5_000
+    notes = rebuild(content(answered), release)[1]
+    assert len(notes) == 31 and notes[-1].startswith("and 4,9")
+    answered.cells = answered.cells[:6]
+    answered.cells[3]["cell_type"] = "\ud800" + "x" * 10_000
+    (note,) = rebuild(json.dumps(answered).encode(), release)[1]
+    assert len(note) == 300 and note.encode()
+    assert "cells, more than" in rebuild(b'{"cells": [' + b"{}," * 10_000 + b"{}]}", release)[1][0]
+    assert "no list of cells" not in rebuild(b'{"worksheets": [{"cells": 7}, 3]}', release)[1]
+
+
 def test_the_old_notebook_format_is_read(release: Any) -> None:
     cells = [{"cell_type": "code", "input": ANSWER, "metadata": {"nbgrader": {"grade_id": "answer-double"}}}]
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}

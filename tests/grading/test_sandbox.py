@@ -18,7 +18,7 @@ import pytest
 
 from autograder.errors import CourseError
 from autograder.kernels import Kernel, kernel_starter
-from autograder.memory_limit import Group, Watched, descendants
+from autograder.memory_limit import Group, Watched, descendants, remove_groups_left_behind
 from autograder.sandbox import Allowance, bubblewrap, readable_folders, require_hidden
 from autograder.template import Template, template
 from tests.grading.sandbox_attempts import ATTEMPTS
@@ -251,6 +251,16 @@ def test_a_group_is_made_in_either_version_of_control_groups(tmp_path: Path) -> 
         group = Group(100, root)
         assert (group.folder / Path(limit).name).read_text() == str(100 << 20)
         assert group.folder.parent == (root / limit).parent
+
+
+def test_groups_of_killed_runs_are_removed_and_those_in_use_are_not(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left, used = (tmp_path / "memory" / f"autograder-{pid}-abc" for pid in (gone.pid, os.getpid()))
+    for folder in (left, used):
+        folder.mkdir(parents=True)
+    remove_groups_left_behind(tmp_path)
+    assert used.exists() and not left.exists()
 
 
 def test_a_course_inside_what_students_read_is_refused() -> None:
