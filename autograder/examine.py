@@ -16,7 +16,6 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader import utils
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.candidate import opening
@@ -56,7 +55,7 @@ class Conditions:
     student_cell_seconds: float = 30.0
     test_cell_seconds: float = 120.0
     notebook_seconds: float = 600.0
-    restarts: int = 6
+    restarts: int = 12
     largest_output: int = 20_000
     allowance: Allowance = field(default_factory=Allowance)
 
@@ -139,12 +138,13 @@ def _examine_cell(
     cell: NotebookNode, tests: dict[str, tuple[str, float]], examination: Examination, record: Record
 ) -> None:
     """Run one cell. Metadata in a notebook is the student's: only *tests* says what is a test, each of them once."""
-    name = cell.metadata.get("nbgrader", {}).get("grade_id")
+    marks = cell.metadata.get("nbgrader", {})
+    name = marks.get("grade_id")
     source, points = tests.pop(name, (None, 0.0))
     if source is not None:
         cell.source = source
         record.cells.append(examination.test_cell(cell, name, source, points))
-    elif utils.is_grade(cell) and not utils.is_solution(cell):
+    elif marks.get("grade") and not marks.get("solution"):
         del cell.metadata["nbgrader"]
         cell.outputs = [failure("NotATest", "this cell claims to be a test; the assignment has no such test")]
     else:

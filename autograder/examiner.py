@@ -29,7 +29,7 @@ class ExaminerExecute(Execute):
     student_cell_seconds = Float(30.0, help="time for one of the student's cells").tag(config=True)
     test_cell_seconds = Float(120.0, help="time for one test cell; its checks have their own").tag(config=True)
     notebook_seconds = Float(600.0, help="time for a whole notebook").tag(config=True)
-    restarts = Integer(6, help="new kernels for a notebook whose code ended or hung one").tag(config=True)
+    restarts = Integer(12, help="new kernels for a notebook whose code ended or hung one").tag(config=True)
     largest_output = Integer(20_000, help="characters kept of what one cell prints").tag(config=True)
 
     def conditions(self) -> Conditions:
