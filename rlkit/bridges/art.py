@@ -41,15 +41,10 @@ async def rollout(client: Any, model: str, row: Mapping[str, Any], **sampling: A
     ----------
     client, model
         ``TrainableModel.openai_client()`` or another ``openai.AsyncOpenAI``, and the model's name there.
-    row : mapping
-        Of :func:`rlkit.bridges.episodes.rows`.
-    **sampling
-        Of the requests: ``temperature``, ``max_tokens``.
+    row, **sampling
+        One of :func:`rlkit.bridges.episodes.rows`; of the requests, ``temperature`` and ``max_tokens``.
 
-    Raises
-    ------
-    RolloutError
-        If the server is not there, dies, refuses, or answers without log-probabilities.
+    A ``RolloutError`` says that the server is not there, died, refused, or answered without log-probabilities.
     """
     import openai
 
@@ -84,8 +79,14 @@ async def rollout(client: Any, model: str, row: Mapping[str, Any], **sampling: A
 async def gather(client: Any, model: str, rows: Sequence[Mapping[str, Any]], size: int, **sampling: Any) -> list[Any]:
     """Play a group of episodes of every row; return a list of ``art.TrajectoryGroup``: of all rows, or raise."""
     art = framework()
-    groups = [art.TrajectoryGroup(rollout(client, model, row, **sampling) for _ in range(size)) for row in rows]
-    return list(await art.gather_trajectory_groups(groups, pbar_desc="episodes"))
+    every = [asyncio.ensure_future(rollout(client, model, row, **sampling)) for row in rows for _ in range(size)]
+    groups = [art.TrajectoryGroup(every[start : start + size]) for start in range(0, len(every), size)]
+    try:
+        return list(await art.gather_trajectory_groups(groups, pbar_desc="episodes"))
+    finally:  # after a failure the others go on, and would complain when they are forgotten
+        for play in every:
+            play.cancel()
+        await asyncio.gather(*every, return_exceptions=True)
 
 
 def collect(endpoint: str, model: str, rows: Sequence[Mapping[str, Any]], size: int, **sampling: Any) -> list[Any]:

@@ -91,6 +91,8 @@ def settings(gpus: int) -> dict[str, Any]:
     framework()
     from art.dev.validate import validate_dedicated_config
 
+    if gpus < 1:
+        raise ValueError(f"gpus is {gpus}, expected at least 1; without --model this script needs none")
     chosen = {"trainer_gpu_ids": list(range(gpus - 1)), "inference_gpu_ids": [gpus - 1]} if gpus > 1 else {}
     validate_dedicated_config(chosen)  # type: ignore[arg-type, unused-ignore]
     return chosen
