@@ -33,7 +33,7 @@ class Turn(NamedTuple):
 
 
 def play(task: Mapping[str, Any], endpoint: str, model: str, **sampling: Any) -> Episode:
-    """Play the episode of a data set's row against a server of a model.
+    """Play the episode of a data set's row against a model's server; raise RolloutError if that does not answer.
 
     Parameters
     ----------
@@ -43,11 +43,6 @@ def play(task: Mapping[str, Any], endpoint: str, model: str, **sampling: Any) ->
         The server's address, ending in ``/v1``, and the model's name there.
     **sampling
         Of the requests: ``temperature``, ``max_tokens``.
-
-    Raises
-    ------
-    RolloutError
-        If the server is not there, dies or refuses.
     """
     import openai
 
@@ -85,10 +80,7 @@ def framework() -> Any:
 
 
 def fit(algorithm: Any, rows: Sequence[Mapping[str, Any]], endpoint: str, model: str, **sampling: Any) -> None:
-    """Let an algorithm of Agent-Lightning's have rows played with ``Trainer.fit``, in this process.
-
-    ``algorithm`` gets each row with its number added. Agent-Lightning goes on when an episode fails.
-    """
+    """Let an algorithm of Agent-Lightning's have rows, numbered, played with ``Trainer.fit`` in this process."""
     agl = framework()
     tracer = agl.AgentOpsTracer()
     trainer = agl.Trainer(
@@ -104,10 +96,7 @@ def fit(algorithm: Any, rows: Sequence[Mapping[str, Any]], endpoint: str, model:
 def collect(rows: Sequence[Mapping[str, Any]], endpoint: str, model: str, **sampling: Any) -> list[list[Turn]]:
     """Play rows by way of the ``Baseline`` algorithm, which trains nothing; return the turns of each episode.
 
-    Raises
-    ------
-    RolloutError
-        If an episode failed: all are returned, or none.
+    All of them, or none: if an episode failed, RolloutError is raised.
     """
     found: dict[int, list[Turn]] = {}
 

@@ -1,28 +1,37 @@
 """Agent-Lightning 0.3.0 plays a hundred scripted episodes against the local server, and its training batch is rlkit's.
 
-What it would train on is built by its own ``AgentModeDaemon`` and verl 0.7.1's ``compute_advantage``, the newest verl
-that it can be imported with. An environment of its own: ``make test-bridges``.
+What it would train on is built by its own ``AgentModeDaemon`` and by ``compute_advantage`` of verl 0.6.1, the newest
+verl that its trainer works with. An environment of its own: ``make test-bridges``.
 """
 
+import contextlib
+import copy
 import os
+import shutil
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip("agentlightning", reason="Agent-Lightning is not here; make test-bridges makes its environment")
+from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.imitation import encode_context
-from rlkit.agents.recipes import load_base
 from rlkit.bridges import agent_lightning, episodes
+from rlkit.bridges.examples import agent_lightning as example
 from rlkit.bridges.server import serving
 from rlkit.group_objective import group_advantages
 from rlkit.lm.chat import Chat
+from rlkit.lm.checkpoints import SHIPPED, load_checkpoint
 from rlkit.lm.scoring import score_sequences
 from tests.bridges.scripted import DATA_AGENT, HUNDRED, play
 
 GROUP = 10
 LENGTHS = {"max_prompt_length": 64, "max_response_length": 160}
-REPORT = {}
+REPORT, LARGEST = {}, {}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,12 +44,14 @@ def report():
 
         write_record(
             "bridge-agent-lightning",
-            "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them.",
-            REPORT["largest difference of advantages"],
-            "largest difference of advantages",
+            "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them; its "
+            f"training batch holds rewards in bfloat16, and advantages differ by at most {LARGEST['advantages']:.0e}.",
+            LARGEST["advantages"],
+            "largest difference",
             sources=(
                 "rlkit/bridges/agent_lightning.py",
                 "rlkit/bridges/episodes.py",
+                "rlkit/bridges/examples/agent_lightning.py",
                 "rlkit/bridges/server.py",
                 "tests/bridges/test_agent_lightning.py",
             ),
@@ -49,12 +60,18 @@ def report():
             peer="Agent-Lightning",
             seconds=round(time.perf_counter() - started, 1),
             runs=[{"what": what, "where": "CPU", "result": result} for what, result in REPORT.items()],
+            largest_differences=LARGEST,
         )
 
 
 @pytest.fixture(scope="module")
-def base():
-    return load_base("data_agent", "cpu")
+def base(tmp_path_factory):
+    """The shipped base; its tokenizer names its class as transformers 5 does, and here is transformers 4."""
+    folder = tmp_path_factory.mktemp("base") / "data_agent"
+    shutil.copytree(SHIPPED / "data_agent", folder)
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(settings.read_text().replace("TokenizersBackend", "PreTrainedTokenizerFast"))
+    return load_checkpoint(folder, "cpu")
 
 
 class Script:
@@ -180,10 +197,11 @@ def test_whole_trajectories_are_trained_on_with_rlkits_mask_and_advantages(playe
         assert batch.batch["input_ids"][row][real].tolist() == ids
         written = torch.zeros_like(real).masked_scatter(real, torch.tensor(mine))[LENGTHS["max_prompt_length"] :]
         assert torch.equal(batch.batch["response_mask"][row].bool(), written)
-    ours = offset_of_verl(rewards.double(), torch.arange(len(planned)) // GROUP)
-    difference = spread(ours, batch) - batch.batch["advantages"]
-    largest = REPORT["largest difference of advantages"] = difference.abs().max().item()
-    assert largest < 2e-2  # bfloat16 has eight bits
+    exact = torch.tensor([one.total_reward for one in planned], dtype=torch.float64)
+    LARGEST["rewards, in bfloat16"] = (rewards.double() - exact).abs().max().item()
+    ours = offset_of_verl(exact, torch.arange(len(planned)) // GROUP)
+    LARGEST["advantages"] = (spread(ours, batch) - batch.batch["advantages"]).abs().max().item()
+    assert LARGEST["advantages"] < 2e-2  # bfloat16 has eight bits
     assert batch.batch["advantages"].abs().max() > 1
 
 
@@ -202,7 +220,7 @@ def test_single_turns_are_trained_on_with_the_episodes_reward_and_long_episodes_
     assert (spread(over_turns, batch) - batch.batch["advantages"]).abs().max() < 2e-2
     apart = (over_turns - over_episodes).abs().max().item()
     assert apart > 0.1
-    REPORT["level transition: advantages over turns and over episodes differ by at most"] = round(apart, 3)
+    REPORT["level transition: advantages over turns and over episodes"] = f"differ by up to {apart:.2f}"
 
 
 def offset_of_verl(rewards, groups):
@@ -297,3 +315,79 @@ def test_a_server_that_dies_in_mid_rollout_leaves_no_data_behind(base):
 def test_a_model_of_another_name_is_refused_with_the_servers_own_words(base):
     with serving(*base) as address, pytest.raises(agent_lightning.RolloutError, match="this server has 'rlkit'"):
         agent_lightning.play(episodes.rows(DATA_AGENT, [3])[0], address, "other")
+
+
+def test_an_environment_that_raises_fails_the_episode_and_the_collection(base, monkeypatch):
+    def broken(self, action):
+        raise KeyError("pear")
+
+    asked = episodes.rows(DATA_AGENT, [3])
+    monkeypatch.setattr(DataAgent, "step", broken)
+    with serving(*base) as address:
+        with pytest.raises(episodes.EpisodeError, match="seed 3 raised KeyError in turn 1"):
+            agent_lightning.play(asked[0], address, "rlkit", max_tokens=6)
+        with pytest.raises(agent_lightning.RolloutError, match="1 of 1 episodes failed"):
+            agent_lightning.collect(asked, address, "rlkit", max_tokens=6)
+
+
+def test_the_example_takes_rlkits_step_on_what_agent_lightning_played(base):
+    model, tokenizer = copy.deepcopy(base[0]), base[1]
+    started, before = time.perf_counter(), [one.clone() for one in model.parameters()]
+    (mean,) = example.train(1, model, tokenizer)
+    assert -0.5 < mean < 0.5
+    assert all((one != other).any() for one, other in zip(before, model.parameters(), strict=True))
+    REPORT["the example: a step on 96 episodes"] = f"mean reward {mean:.2f}, {time.perf_counter() - started:.0f} s"
+
+
+def known(settings, defaults, path=""):
+    """Every setting is one that the defaults have."""
+    for name, value in settings.items():
+        assert name in defaults, f"{path}{name}"
+        if isinstance(value, dict):
+            known(value, defaults[name], f"{path}{name}.")
+
+
+@pytest.mark.parametrize("gpus", [1, 4])
+def test_the_settings_for_gpus_are_accepted_by_verls_own_check(gpus):
+    from omegaconf import OmegaConf
+    from verl.utils.config import validate_config
+
+    agl = agent_lightning.framework()
+    settings = example.verl_settings(str(SHIPPED / "data_agent"), gpus)
+    known(settings, OmegaConf.to_container(agl.VERL({}).config, throw_on_missing=False))
+    config = agl.VERL(settings).config
+    validate_config(config, use_reference_policy=False, use_critic=False)
+    assert config.trainer.n_gpus_per_node == gpus
+    REPORT[f"the settings of verl for {gpus} GPU{'s' * (gpus > 1)}"] = "accepted by verl's validate_config"
+
+
+def test_training_by_way_of_verl_asks_for_a_gpu(base):
+    """The command for one GPU, as it is documented, up to where there is none."""
+    settings = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "RAY_USAGE_STATS_ENABLED": "0"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    tool = Path(sys.executable).with_name("agl")
+    quiet = {"env": settings, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    store = subprocess.Popen([tool, "store", "--host", "127.0.0.1", "--port", port], **quiet)
+    try:
+        wait_for(int(port))
+        command = [sys.executable, "-m", "rlkit.bridges.examples.agent_lightning", "--gpus", "1"]
+        command += ["--verl", base[1].name_or_path, "--store", f"http://127.0.0.1:{port}"]
+        said = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=400, check=False)
+    finally:
+        store.terminate()
+        store.wait(30)
+    words = "Total available GPUs 0 is less than total desired GPUs 1"
+    assert f"ValueError: {words}" in said.stdout + said.stderr
+    REPORT["VERL, training on a GPU"] = f"ValueError: {words}"
+
+
+def wait_for(port, seconds=90):
+    """Return when something answers."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"nothing answers at port {port}")

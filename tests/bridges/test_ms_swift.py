@@ -56,7 +56,7 @@ def report():
             "bridge-ms-swift",
             "ms-swift trains on the token ids, masks and rewards of two hundred scripted episodes, as rlkit has them.",
             max(LARGEST.values()),
-            "largest difference of losses, gradients and advantages",
+            "largest difference",
             sources=(
                 "rlkit/bridges/episodes.py",
                 "rlkit/bridges/examples/ms_swift.py",

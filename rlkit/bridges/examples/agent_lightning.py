@@ -4,13 +4,14 @@ A local server answers for the tiny base that comes with rlkit, Agent-Lightning 
 hands back what was read and written, and rlkit takes the step on that. The agent knows only the server's address: it
 could be any program that talks to a model.
 
-On GPUs Agent-Lightning trains by way of verl, which serves the model with vLLM and has the same agent played::
+On GPUs Agent-Lightning trains by way of verl, which serves the model with vLLM while the same agent is played. One
+GPU::
 
-    trainer = agl.Trainer(algorithm=agl.VERL(verl_settings("Qwen/Qwen2.5-0.5B-Instruct", gpus=1)), n_runners=8)
-    trainer.fit(agent(max_tokens=64), train_dataset=rows(ENVIRONMENT, range(1000), instructions=True))
+    agl store --host 127.0.0.1 --port 4747 &
+    python -m rlkit.bridges.examples.agent_lightning --verl Qwen/Qwen2.5-0.5B-Instruct --gpus 1
 
-For several GPUs of one machine ``gpus`` is their number. It needs ``agentlightning[verl]`` with verl 0.6: with later
-ones Agent-Lightning 0.3.0 ends in an error of its own.
+Several GPUs of one machine: ``--gpus 4``. It needs an environment of its own with vLLM and the versions in
+``tests/bridges/agent_lightning.txt``: with later ones of verl Agent-Lightning 0.3.0 ends in an error.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.recipes import load_base
 from rlkit.agents.rollouts import Trajectory
 from rlkit.agents.training import AgentConfig, episode_advantages, evaluate, update
-from rlkit.bridges.agent_lightning import Turn, collect
+from rlkit.bridges.agent_lightning import Turn, agent, collect, framework
 from rlkit.bridges.episodes import rows
 from rlkit.bridges.server import serving
 
@@ -104,11 +105,32 @@ def verl_settings(model: str, gpus: int) -> dict[str, Any]:
     }
 
 
+def train_with_verl(model: str, gpus: int, store: str) -> None:
+    """Let Agent-Lightning train a model on GPUs; a server at ``store`` keeps the rollouts, ``agl store`` starts it."""
+    agl = framework()
+    trainer = agl.Trainer(
+        algorithm=agl.VERL(verl_settings(model, gpus)),
+        n_runners=8,
+        # The store that a trainer makes of itself cannot be sent to verl's processes.
+        store=agl.LightningStoreClient(store),
+        strategy={"type": "cs", "managed_store": False},
+    )
+    seeds = range(FIRST_SEED, FIRST_SEED + 1000)
+    asked = rows(ENVIRONMENT, seeds, instructions=True)
+    trainer.fit(agent(max_tokens=64), train_dataset=asked[:-50], val_dataset=asked[-50:])
+
+
 def main(given: list[str] | None = None) -> None:
     """Train, and compare with the base on tasks that nobody has seen."""
     parser = argparse.ArgumentParser(prog="python -m rlkit.bridges.examples.agent_lightning", description=main.__doc__)
     parser.add_argument("--steps", type=int, default=12, help="one after another, of 96 episodes (default 12)")
+    parser.add_argument("--verl", metavar="MODEL", help="train this model on GPUs, by way of verl")
+    parser.add_argument("--gpus", type=int, default=1, help="for verl (default 1)")
+    parser.add_argument("--store", default="http://127.0.0.1:4747", help="for verl: where agl store is")
     options = parser.parse_args(given)
+    if options.verl:
+        train_with_verl(options.verl, options.gpus, options.store)
+        return
     logging.disable(logging.WARNING)  # Agent-Lightning tells of every rollout
     model, tokenizer = load_base("data_agent", "cpu")
     before = evaluate(model, tokenizer, DataAgent)
