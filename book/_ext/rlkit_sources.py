@@ -16,7 +16,7 @@ class Definition:
 
     module: str
     path: Path
-    node: ast.FunctionDef | ast.ClassDef
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
     @property
     def first_line(self) -> int:
@@ -44,7 +44,7 @@ def resolve_name(name: str) -> Definition | None:
             for part in parts[length:]:
                 inside = getattr(scope, "body", [])
                 scope = next((node for node in inside if getattr(node, "name", None) == part), None)
-            if isinstance(scope, ast.FunctionDef | ast.ClassDef):
+            if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 return Definition(module, known[module], scope)
     return None
 
