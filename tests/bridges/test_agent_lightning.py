@@ -44,8 +44,8 @@ def report():
 
         write_record(
             "bridge-agent-lightning",
-            "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them; its "
-            f"training batch holds rewards in bfloat16, and advantages differ by at most {LARGEST['advantages']:.0e}.",
+            "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them. "
+            f"It holds rewards in bfloat16: advantages differ by at most {LARGEST['advantages']:.0e}.",
             LARGEST["advantages"],
             "largest difference",
             sources=(

@@ -5,11 +5,15 @@ the reward function, the encoding, the advantages and the loss are swift's own, 
 environment of its own: ``make test-bridges``.
 """
 
+import json
 import os
 import random
 import re
 import shlex
+import subprocess
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -54,7 +58,8 @@ def report():
 
         write_record(
             "bridge-ms-swift",
-            "ms-swift trains on the token ids, masks and rewards of two hundred scripted episodes, as rlkit has them.",
+            "ms-swift trains on the token ids, masks and rewards of two hundred scripted episodes, as rlkit has them; "
+            f"advantages, losses and gradients differ by at most {max(LARGEST.values()):.0e}.",
             max(LARGEST.values()),
             "largest difference",
             sources=(
@@ -227,6 +232,22 @@ def test_the_example_trains(watched, tmp_path):
     REPORT["the example, 12 steps of 96 episodes: mean reward of the first and the last three"] = (
         f"{sum(means[:3]) / 3:.2f} to {sum(means[-3:]) / 3:.2f}, {time.perf_counter() - started:.0f} s"
     )
+
+
+def test_two_processes_train_together(tmp_path):
+    """As the command for several GPUs does, with gloo in place of NCCL, in processes that swift itself starts."""
+    data = episodes.write_rows(ms_swift.episode_rows(DATA_AGENT, range(16)), tmp_path / "rows.jsonl")
+    shared = {"per_device_train_batch_size": 48, "ddp_backend": "gloo", "max_steps": 2, "save_strategy": "no"}
+    command = [Path(sys.executable).with_name("swift"), "rlhf"]
+    command += example.arguments(dataset=data, output_dir=tmp_path, **shared)
+    settings = {**os.environ, "NPROC_PER_NODE": "2", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    said = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=300, check=False)
+    assert said.returncode == 0, said.stderr[-2000:]
+    logged = next(tmp_path.glob("*/logging.jsonl")).read_text().splitlines()
+    steps = [line for line in map(json.loads, logged) if "reward" in line]
+    assert len(steps) == 2 and all(float(line["reward_std"]) > 0.1 for line in steps)
+    assert re.search(r"rank: \d, local_rank: \d, world_size: 2", said.stdout + said.stderr)
+    REPORT["swift rlhf in two processes (torchrun, gloo)"] = "2 steps of 96 episodes"
 
 
 def test_chain_is_rewarded_by_its_own_verifier(watched, tmp_path):
