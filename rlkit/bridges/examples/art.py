@@ -1,5 +1,8 @@
 """Train the data agent with OpenPipe ART: ``python -m rlkit.bridges.examples.art``.
 
+``make test-bridges`` makes an environment that it runs in, ``.venv-bridges/art``; its list is
+``tests/bridges/art.txt``.
+
 ART's trainer needs a GPU. On a CPU this script does what it would do, with the tiny agent that comes with rlkit: ART
 plays by way of a local server, makes tokens, advantages and packed rows, and has the loss; torch takes the steps.
 

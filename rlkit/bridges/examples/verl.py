@@ -1,5 +1,8 @@
 """Train the data agent with verl's loop of episodes, advantages and loss: ``python -m rlkit.bridges.examples.verl``.
 
+``make test-bridges`` makes an environment that it runs in, ``.venv-bridges/verl``; its list is
+``tests/bridges/verl.txt``.
+
 verl's trainer needs a GPU, on which vLLM generates. So on a CPU this script takes the parts that need none: verl's
 worker of agent loops plays, ``core_algos`` has advantages and loss, and torch takes the steps on the tiny agent that
 comes with rlkit. For GPUs the script writes data set, configuration and command into a folder, lets verl's own parser
