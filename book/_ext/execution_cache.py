@@ -2,13 +2,14 @@
 
 jupyter-cache knows a notebook by its code cells and its kernel, so a change in rlkit would leave old outputs on
 the page. Each chapter therefore gets, when it is read, one more hidden cell at its end. Its comment holds a hash of
-the rlkit modules that the chapter imports, directly or through others, and of constraints.txt; it also prints the
-peak memory of the run, which the chapter's header shows.
+the rlkit modules that the chapter imports, directly or through others, of the measurements that its cells name, and of
+constraints.txt; it also prints the peak memory of the run, which the chapter's header shows.
 """
 
 from __future__ import annotations
 
 import ast
+import fnmatch
 import hashlib
 import re
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from jupyter_cache import get_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rlkit"
+RECORDS = ROOT / "benchmarks" / "results"
+RECORD_NAME = re.compile(r"[a-z]{3}[\w*-]*(\.json)?")
 CODE_CELL = re.compile(r"^(`{3,}|~{3,})\{code-cell\}[^\n]*\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 PEAK_MEMORY = re.compile(r"peak memory (\d+) MB")
 
@@ -89,10 +92,19 @@ def sources_of(chapter: str) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
+def records_of(chapter: str) -> list[Path]:
+    """Return the measurements that a chapter's cells name, or name by a pattern such as ``bridge-*.json``."""
+    texts = {node.value for node in ast.walk(ast.parse(code_of(chapter))) if isinstance(node, ast.Constant)}
+    patterns = {text.removesuffix(".json") for text in texts if isinstance(text, str) and RECORD_NAME.fullmatch(text)}
+    known = {path.stem: path for path in sorted(RECORDS.glob("*.json"))}
+    named = {stem for pattern in patterns for stem in fnmatch.filter(known, pattern)}
+    return [path for stem, path in known.items() if stem in named]
+
+
 def fingerprint(chapter: str) -> str:
     """Return a hash of what a chapter's outputs depend on beside its own cells."""
     digest = hashlib.sha256()
-    for path in [*sources_of(chapter), ROOT / "constraints.txt"]:
+    for path in [*sources_of(chapter), *records_of(chapter), ROOT / "constraints.txt"]:
         if path.is_file():
             digest.update(path.relative_to(ROOT).as_posix().encode())
             digest.update(path.read_bytes())
@@ -112,7 +124,7 @@ def with_last_cell(chapter: str) -> str:
 def add_last_cell(app, docname: str, source: list[str]) -> None:
     """Sphinx event: a page's source has been read."""
     if is_notebook(source[0]):
-        for path in sources_of(source[0]):
+        for path in [*sources_of(source[0]), *records_of(source[0])]:
             app.env.note_dependency(str(path))
         source[0] = with_last_cell(source[0])
 

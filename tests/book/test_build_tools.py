@@ -58,6 +58,22 @@ def test_a_change_in_an_indirect_module_changes_the_cache_key(tmp_path: Path, mo
     assert execution_cache.with_last_cell(CHAPTER) != changed
 
 
+def test_a_measurement_that_a_chapter_names_changes_the_cache_key_and_no_other_does(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(execution_cache, "ROOT", tmp_path)
+    monkeypatch.setattr(execution_cache, "RECORDS", tmp_path)
+    chapter = CHAPTER + '\n```{code-cell} ipython3\nfiles = results.glob("bridge-*.json"), record("dqn-catch")\n```\n'
+    for name in ("bridge-trl", "dqn-catch", "dqn-other"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    assert [path.stem for path in execution_cache.records_of(chapter)] == ["bridge-trl", "dqn-catch"]
+    before = execution_cache.with_last_cell(chapter)
+    (tmp_path / "dqn-other.json").write_text("[]")
+    assert execution_cache.with_last_cell(chapter) == before
+    (tmp_path / "bridge-new.json").write_text("{}")
+    assert execution_cache.with_last_cell(chapter) != before
+
+
 def test_relative_imports_are_followed() -> None:
     assert execution_cache.imported_modules("from .table import x", "rlkit.environments.x") >= {
         "rlkit.environments.table"
