@@ -10,12 +10,12 @@ from traitlets.config import Config, PyFileConfigLoader
 from autograder.course import CONFIGURATION, Course, find_commands_of_this_python
 
 AUTOGRADE_STEPS = [
-    "autograder.examiner.ExaminerExecute",
+    "autograder.grading.examiner.ExaminerExecute",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
-    "autograder.manual_grading.SaveGrades",
-    "autograder.late_policy.SaveLatePenalty",
+    "autograder.grading.manual_grading.SaveGrades",
+    "autograder.grading.late_policy.SaveLatePenalty",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
@@ -42,7 +42,7 @@ def configure(c: Any, course: Course) -> None:
     c.NbGrader.logfile = str(course.data / "nbgrader.log")
 
     # Names instead of functions: formgrader writes the configuration down.
-    c.Autograde.pre_convert_hook = "autograder.intake.before_autograde"
+    c.Autograde.pre_convert_hook = "autograder.receiving.intake.before_autograde"
     c.Autograde.autograde_preprocessors = AUTOGRADE_STEPS
     c.ExaminerExecute.course_folder = str(course.folder)
     c.ExaminerExecute.solutions_folder = str(course.solutions)
@@ -51,8 +51,8 @@ def configure(c: Any, course: Course) -> None:
     # A student's HTML is shown in formgrader, in the instructor's browser: scripts must not survive.
     c.HTMLExporter.sanitize_html = True
     c.HTMLExporter.filters = {
-        "markdown2html": "autograder.safe_html.markdown_to_safe_html",
-        "clean_html": "autograder.safe_html.clean_html",
+        "markdown2html": "autograder.reporting.safe_html.markdown_to_safe_html",
+        "clean_html": "autograder.reporting.safe_html.clean_html",
     }
 
 

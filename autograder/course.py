@@ -80,7 +80,7 @@ class Course:
     @property
     def gradebook_url(self) -> str:
         """The address by which nbgrader opens the gradebook."""
-        from autograder.database import database_url
+        from autograder.grading.database import database_url
 
         return database_url(self.database) if self.database else f"sqlite:///{self.data / 'gradebook.db'}"
 
@@ -142,7 +142,7 @@ class Course:
         """Open the gradebook; the first time, create it."""
         self.data.mkdir(parents=True, exist_ok=True)
         # Imported here, because a worker knows the course but not the gradebook, and nbgrader takes a second to import.
-        from autograder.database import open_gradebook
+        from autograder.grading.database import open_gradebook
 
         find_commands_of_this_python()
         with open_gradebook(self.gradebook_url) as gradebook:

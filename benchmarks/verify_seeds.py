@@ -11,9 +11,9 @@ import sys
 
 from evidence import ROOT, write_record
 
+from autograder.authoring.release import assignment_folders
+from autograder.authoring.verify import print_verification, verify
 from autograder.course import Course
-from autograder.release import assignment_folders
-from autograder.verify import print_verification, verify
 
 
 def main() -> int:

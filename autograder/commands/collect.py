@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Take in submissions, and list every oddity on the screen and in a CSV file."""
-    from autograder.collect import collect
-    from autograder.deadlines import deadlines_file, read_deadlines
-    from autograder.outcomes import print_outcomes, write_outcomes
-    from autograder.rosters import enter, read_roster
-    from autograder.submission_names import Platform
-    from autograder.submission_times import named_zone, read_times
+    from autograder.grading.deadlines import deadlines_file, read_deadlines
+    from autograder.receiving.collect import collect
+    from autograder.receiving.outcomes import print_outcomes, write_outcomes
+    from autograder.receiving.rosters import enter, read_roster
+    from autograder.receiving.submission_names import Platform
+    from autograder.receiving.submission_times import named_zone, read_times
 
     known_zone = read_deadlines(course).zone if deadlines_file(course).is_file() else None
     zone = named_zone(chosen.time_zone) if chosen.time_zone else known_zone

@@ -32,9 +32,9 @@ def run(chosen: argparse.Namespace, course: Course) -> int:
     """Show and apply the deadlines."""
     from rich.console import Console
 
-    from autograder.deadlines import extend, start
     from autograder.errors import CourseError
-    from autograder.late_table import apply_deadlines
+    from autograder.grading.deadlines import extend, start
+    from autograder.grading.late_table import apply_deadlines
 
     if chosen.start:
         print(f"edit {start(course)}, then run `python -m autograder deadline`")

@@ -25,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Grade the demo class."""
-    from autograder.demo import run as run_demo
+    from autograder.authoring.demo import run as run_demo
 
     return run_demo(course, chosen.assignment, sandbox=not chosen.no_sandbox and _sandbox_is_there())
 
 
 def _sandbox_is_there() -> bool:
     """Whether there is one; the demo's own answers may run without, which no real submission may."""
-    from autograder.sandbox import bubblewrap
+    from autograder.sandboxing.sandbox import bubblewrap
 
     try:
         bubblewrap()

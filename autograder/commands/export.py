@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Write the scores as CSV, and list who is missing where."""
     from autograder.errors import CourseError
-    from autograder.export import export_scores
-    from autograder.learning_platforms import export_to_canvas, export_to_moodle
+    from autograder.reporting.export import export_scores
+    from autograder.reporting.learning_platforms import export_to_canvas, export_to_moodle
 
     template = chosen.canvas or chosen.moodle
     if template is None:

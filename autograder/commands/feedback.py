@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Write feedback pages."""
-    from autograder.feedback import write_feedback
+    from autograder.reporting.feedback import write_feedback
 
     result = write_feedback(course, chosen.assignment, chosen.student)
     for problem in result.problems:

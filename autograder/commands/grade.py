@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Grade and print the score table."""
-    from autograder.grade import grade
-    from autograder.scores import Status, print_scores
+    from autograder.grading.grade import grade
+    from autograder.grading.scores import Status, print_scores
 
     scores = grade(
         course,

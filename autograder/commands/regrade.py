@@ -31,8 +31,8 @@ def run(chosen: argparse.Namespace, course: Course) -> int:
     """Examine, show, and enter if told to."""
     from rich.console import Console
 
-    from autograder.regrade import enter, regrade
-    from autograder.regrade_table import difference_table, summary_lines
+    from autograder.grading.regrade import enter, regrade
+    from autograder.grading.regrade_table import difference_table, summary_lines
 
     name = chosen.assignment
     found = regrade(course, name, chosen.student, workers=chosen.workers, sandbox=not chosen.no_sandbox)

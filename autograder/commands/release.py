@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Compile and release assignments."""
-    from autograder.release import release
+    from autograder.authoring.release import release
 
     for one in release(course, chosen.assignments):
         print(

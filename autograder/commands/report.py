@@ -26,9 +26,9 @@ def run(chosen: argparse.Namespace, course: Course) -> int:
     """Print how the class did and write the page."""
     from rich.console import Console
 
-    from autograder.class_data import class_summary
-    from autograder.class_page import write_class_page
-    from autograder.report import class_report
+    from autograder.reporting.class_data import class_summary
+    from autograder.reporting.class_page import write_class_page
+    from autograder.reporting.report import class_report
 
     summary = class_summary(course, chosen.assignment, progress=True)
     Console().print(class_report(summary))

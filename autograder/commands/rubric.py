@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Write or read the rubric."""
     from autograder.errors import CourseError
-    from autograder.manual_grading import write_rubric
-    from autograder.rubric import read_rubric
+    from autograder.grading.manual_grading import write_rubric
+    from autograder.grading.rubric import read_rubric
 
     if chosen.write:
         if chosen.write.exists() and not chosen.force:

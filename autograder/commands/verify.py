@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace, course: Course) -> int:
     """Verify assignments."""
-    from autograder.release import assignment_folders
-    from autograder.verify import print_verification, verify
+    from autograder.authoring.release import assignment_folders
+    from autograder.authoring.verify import print_verification, verify
 
     return print_verification(verify(assignment_folders(course, chosen.assignments), chosen.seeds))

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from autograder.author import compile_notebook, solution_cells
+from autograder.authoring.author import compile_notebook, solution_cells
+from autograder.authoring.release import Released, release
 from autograder.course import Course
-from autograder.release import Released, release
 
 FIXTURE = Path(__file__).with_name("fixture_course")
 

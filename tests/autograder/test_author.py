@@ -5,7 +5,7 @@ import pytest
 from nbgrader import utils
 
 from autograder.assignment import load_assignment
-from autograder.author import blanked, compile_notebook, points_problems, solution_cells, solution_regions
+from autograder.authoring.author import blanked, compile_notebook, points_problems, solution_cells, solution_regions
 from autograder.errors import CourseError
 from tests.autograder.conftest import FIXTURE, change
 

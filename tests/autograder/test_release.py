@@ -11,10 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.author import compile_notebook, solution_regions, stripped_lines
+from autograder.authoring.author import compile_notebook, solution_regions, stripped_lines
+from autograder.authoring.release import assignment_folders, release, require_no_solution
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.release import assignment_folders, release, require_no_solution
 from tests.autograder.conftest import FIXTURE, change
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from autograder import diagnosis
-from autograder.verification import print_verification
-from autograder.verify import verify
+from autograder.authoring.verification import print_verification
+from autograder.authoring.verify import verify
 from rlkit import returns
 from tests.autograder.conftest import FIXTURE, change
 

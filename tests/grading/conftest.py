@@ -10,8 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder.authoring.release import release as release_assignments
 from autograder.course import Course
-from autograder.release import release as release_assignments
 from tests.grading.attacks import VALUES, named
 from tests.grading.attacks_on_kernels import KERNELS, PROCESSES
 from tests.grading.course_writer import write_assignment
@@ -36,17 +36,25 @@ def empty_wheel(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
-    """A course folder with everything released and nothing handed in."""
+def released_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
+    """A course folder with everything released and nothing handed in; tests copy it and never change it."""
     course = Course.at(tmp_path_factory.mktemp("teaching") / "autograder")
     for assignment, tasks in ASSIGNMENTS.items():
         write_assignment(course.solutions, assignment, tasks, written=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", os.environ["PATH"])  # restored, because releasing adds this Python's commands to it
         with pytest.MonkeyPatch.context() as short:  # only here: other tests of this process build the real wheel
-            short.setattr("autograder.release.build_wheel", empty_wheel)
+            short.setattr("autograder.authoring.release.build_wheel", empty_wheel)
             release_assignments(course, progress=False)
         yield course
+
+
+@pytest.fixture(scope="session")
+def course(released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """A copy in which tests may hand in and grade, each with students or assignments of its own."""
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copytree(released_course.folder.parent, folder, dirs_exist_ok=True)
+    return Course.at(folder / "autograder")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ ATTEMPTS = {
     "reads a gradebook anywhere": "import os\nprint('reached' if any(name.endswith('.db') and 'gradebook' in name "
     "for place, _, files in os.walk('/') if 'site-packages' not in place for name in files) else 'no')",
     "imports the autograder": "import sys\nfor name in [n for n in sys.modules if n.startswith('autograder')]: "
-    "del sys.modules[name]\nimport autograder.examine; print('reached')",
+    "del sys.modules[name]\nimport autograder.grading.examine; print('reached')",
     "opens a connection to another computer": "import socket; socket.create_connection(('192.0.2.1', 80), 2); "
     "print('reached')",
     "asks for a name": "import socket; socket.getaddrinfo('example.org', 80); print('reached')",

@@ -10,16 +10,16 @@ import nbformat
 import pytest
 
 from autograder.assignment import load_assignment
+from autograder.authoring.demo import points_by_exercise
+from autograder.authoring.demo_answers import as_answer
+from autograder.authoring.release import release
+from autograder.authoring.verify import verify
 from autograder.check_notebook import check_notebook
-from autograder.collect import collect
 from autograder.course import Course
-from autograder.demo import points_by_exercise
-from autograder.demo_answers import as_answer
-from autograder.feedback import write_feedback
-from autograder.grade import grade
-from autograder.records import read_record
-from autograder.release import release
-from autograder.verify import verify
+from autograder.grading.grade import grade
+from autograder.grading.records import read_record
+from autograder.receiving.collect import collect
+from autograder.reporting.feedback import write_feedback
 from tests.grading.conftest import empty_wheel
 from tests.grading.course_writer import hand_in, points, submission
 
@@ -52,7 +52,7 @@ def ppo_course(tmp_path_factory: pytest.TempPathFactory) -> Course:
     course = Course.at(folder / "autograder", folder / "solutions")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", os.environ["PATH"])
-        patch.setattr("autograder.release.build_wheel", empty_wheel)
+        patch.setattr("autograder.authoring.release.build_wheel", empty_wheel)
         release(course, progress=False)
     return course
 

@@ -13,12 +13,12 @@ import pytest
 
 from autograder.__main__ import main
 from autograder.course import Course
-from autograder.export import export_scores
-from autograder.grade import grade
-from autograder.records import read_record
-from autograder.rosters import add_students
-from autograder.safe_html import clean_html, safe_markdown
-from autograder.scores import Score, Status
+from autograder.grading.grade import grade
+from autograder.grading.records import read_record
+from autograder.grading.scores import Score, Status
+from autograder.receiving.rosters import add_students
+from autograder.reporting.export import export_scores
+from autograder.reporting.safe_html import clean_html, safe_markdown
 from tests.grading.course_writer import points, submission
 from tests.grading.example_class import MIXED, nbgrader
 

@@ -13,20 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from autograder.class_run import ClassRun
+from autograder.authoring.release import release
 from autograder.configuration import load_configuration
 from autograder.course import Course
-from autograder.course_lock import only_run
 from autograder.errors import CourseError
-from autograder.examine import Conditions, Examined
-from autograder.feedback import write_feedback
-from autograder.grade import grade
-from autograder.gradebook_writer import GradebookWriter
-from autograder.intake import refresh
-from autograder.records import read_record
-from autograder.release import release
-from autograder.scores import Score, Status, read_score
-from autograder.workers import LocalWorkers
+from autograder.grading.class_run import ClassRun
+from autograder.grading.course_lock import only_run
+from autograder.grading.examine import Conditions, Examined
+from autograder.grading.grade import grade
+from autograder.grading.gradebook_writer import GradebookWriter
+from autograder.grading.records import read_record
+from autograder.grading.scores import Score, Status, read_score
+from autograder.grading.workers import LocalWorkers
+from autograder.receiving.intake import refresh
+from autograder.reporting.feedback import write_feedback
 from tests.grading.conftest import empty_wheel
 from tests.grading.course_writer import hand_in, submission, write_assignment
 from tests.grading.example_class import nbgrader
@@ -36,14 +36,14 @@ SIZE = 6
 
 
 @pytest.fixture(scope="module")
-def undisturbed(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+def undisturbed(released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A class graded by one worker."""
-    prepared = prepare(course, tmp_path_factory.mktemp("undisturbed"), SIZE)
+    prepared = prepare(released_course, tmp_path_factory.mktemp("undisturbed"), SIZE)
     grade(prepared, "classwork", progress=False, workers=1)
     return prepared
 
 
-def files(course: Course, kind: str) -> dict[str, tuple[int, bytes]]:
+def files(released_course: Course, kind: str) -> dict[str, tuple[int, bytes]]:
     """Modes and contents of the files of a folder of the course, without what a clock decides."""
     folder = course.data / kind
     found = {}
@@ -54,9 +54,9 @@ def files(course: Course, kind: str) -> dict[str, tuple[int, bytes]]:
 
 
 def test_what_is_written_is_what_nbgraders_own_command_writes(
-    course: Course, undisturbed: Course, tmp_path: Path
+    released_course: Course, undisturbed: Course, tmp_path: Path
 ) -> None:
-    theirs = prepare(course, tmp_path, SIZE)
+    theirs = prepare(released_course, tmp_path, SIZE)
     result = nbgrader(theirs, "autograde", "classwork")
     assert result.returncode == 0, result.stderr[-3000:]
     assert rows(theirs) == rows(undisturbed) and len(by_student(rows(theirs))) == SIZE
@@ -64,14 +64,16 @@ def test_what_is_written_is_what_nbgraders_own_command_writes(
     assert files(theirs, "autograded") == files(undisturbed, "autograded")
 
 
-def test_two_workers_write_the_same_gradebook_as_one(course: Course, undisturbed: Course, tmp_path: Path) -> None:
-    prepared = prepare(course, tmp_path, SIZE)
+def test_two_workers_write_the_same_gradebook_as_one(
+    released_course: Course, undisturbed: Course, tmp_path: Path
+) -> None:
+    prepared = prepare(released_course, tmp_path, SIZE)
     scores = grade(prepared, "classwork", progress=False, workers=2)
     assert rows(prepared) == rows(undisturbed)
     assert {score.earned for score in scores} == {6.0, 2.0, 0.0}
 
 
-def kill_when(course: Course, number: int) -> set[str]:
+def kill_when(released_course: Course, number: int) -> set[str]:
     """Start grading, kill its process group once so many submissions are finished; return who was finished."""
     before = len(finished(course))
     with command(course, "grade", "classwork", "--workers", "2") as process:
@@ -84,8 +86,10 @@ def kill_when(course: Course, number: int) -> set[str]:
 
 
 @pytest.mark.timeout(300)
-def test_a_run_that_was_killed_goes_on_where_it_stopped(course: Course, undisturbed: Course, tmp_path: Path) -> None:
-    prepared = prepare(course, tmp_path, SIZE)
+def test_a_run_that_was_killed_goes_on_where_it_stopped(
+    released_course: Course, undisturbed: Course, tmp_path: Path
+) -> None:
+    prepared = prepare(released_course, tmp_path, SIZE)
     reference = by_student(rows(undisturbed))
     for number in (1, 2):
         times = finished(prepared)
@@ -101,7 +105,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(course: Course, undistur
     assert rows(prepared) == rows(undisturbed)
 
 
-def write(course: Course, examined: Examined) -> None:
+def write(released_course: Course, examined: Examined) -> None:
     """Write what became of one submission."""
     with GradebookWriter(course, load_configuration(course), "classwork") as writer:
         writer.write(examined)
@@ -109,7 +113,7 @@ def write(course: Course, examined: Examined) -> None:
 
 KILLED_AT = """
 import os, pickle, signal, sys
-import autograder.gradebook_writer as module
+import autograder.grading.gradebook_writer as module
 from autograder.course import Course
 from tests.grading.test_class_run import write
 
@@ -136,9 +140,9 @@ write(Course.at(sys.argv[1]), pickle.load(sys.stdin.buffer))
     ],
 )
 def test_no_moment_of_writing_leaves_half_a_grade(
-    course: Course, undisturbed: Course, tmp_path: Path, place: str, after: bool
+    released_course: Course, undisturbed: Course, tmp_path: Path, place: str, after: bool
 ) -> None:
-    prepared = prepare(course, tmp_path, 1)
+    prepared = prepare(released_course, tmp_path, 1)
     refresh(prepared, "s00", "classwork")
     executed = (undisturbed.data / "autograded" / "s00" / "classwork" / "classwork.ipynb").read_bytes()
     record = read_record(undisturbed, "s00", "classwork")
@@ -153,8 +157,10 @@ def test_no_moment_of_writing_leaves_half_a_grade(
     assert rows(prepared) == reference and "s00" in finished(prepared)
 
 
-def test_a_second_run_is_refused_and_ctrl_c_ends_the_first_with_all_it_started(course: Course, tmp_path: Path) -> None:
-    prepared = prepare(course, tmp_path, 30)
+def test_a_second_run_is_refused_and_ctrl_c_ends_the_first_with_all_it_started(
+    released_course: Course, tmp_path: Path
+) -> None:
+    prepared = prepare(released_course, tmp_path, 30)
     with command(prepared, "grade", "classwork", "--workers", "2") as process:
         wait_for(lambda: len(finished(prepared)) >= 1, process)
         with pytest.raises(CourseError, match=rf"process {process.pid} on .*: grading classwork\. Wait .* nothing was"):
@@ -169,9 +175,9 @@ def test_a_second_run_is_refused_and_ctrl_c_ends_the_first_with_all_it_started(c
 
 
 def test_a_killed_coordinator_takes_everything_with_it_and_lets_go_of_the_course(
-    course: Course, tmp_path: Path
+    released_course: Course, tmp_path: Path
 ) -> None:
-    prepared, scratch = prepare(course, tmp_path, 30), tmp_path / "t"
+    prepared, scratch = prepare(released_course, tmp_path, 30), tmp_path / "t"
     scratch.mkdir()
     with command(prepared, "grade", "classwork", "--workers", "1", TMPDIR=str(scratch)) as process:
         wait_for(lambda: len(finished(prepared)) >= 1, process)
@@ -210,7 +216,7 @@ def deadly(tmp_path_factory: pytest.TempPathFactory) -> Course:
     source = teaching.solutions / "deadly" / "deadly.py"
     source.write_text(source.read_text().replace("points=1 hidden=true", "points=2 hidden=true"))
     with pytest.MonkeyPatch.context() as short:
-        short.setattr("autograder.release.build_wheel", empty_wheel)
+        short.setattr("autograder.authoring.release.build_wheel", empty_wheel)
         release(teaching, progress=False)
     for student, constant in {"ada": 2, "ben": 13, "cem": 14, "dan": 15, "eve": 2}.items():
         answers = {name: f"def {name}(values):\n    return {constant} * values" for name in ("one", "two")}

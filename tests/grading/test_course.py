@@ -14,7 +14,7 @@ import pytest
 from autograder.__main__ import main
 from autograder.course import Course, find_commands_of_this_python
 from autograder.errors import CourseError
-from autograder.records import read_record
+from autograder.grading.records import read_record
 from tests.grading.course_writer import hand_in, points, submission, write_assignment
 from tests.grading.example_class import HONEST, nbgrader
 

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from autograder.course import Course
-from autograder.dask_workers import DaskWorkers, differences, packages
 from autograder.errors import CourseError
-from autograder.grade import grade
+from autograder.grading.dask_workers import DaskWorkers, differences, packages
+from autograder.grading.grade import grade
 from tests.grading.prepared_class import command, finished, prepare, rows, wait_for
 
 SIZE = 6
@@ -65,23 +65,25 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+def alone(released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """The same class, graded by one worker without Dask."""
-    prepared = prepare(course, tmp_path_factory.mktemp("alone"), SIZE)
+    prepared = prepare(released_course, tmp_path_factory.mktemp("alone"), SIZE)
     grade(prepared, "classwork", progress=False, workers=1)
     return prepared
 
 
 def test_a_cluster_writes_the_same_gradebook_as_one_process(
-    cluster: str, course: Course, alone: Course, tmp_path: Path
+    cluster: str, released_course: Course, alone: Course, tmp_path: Path
 ) -> None:
-    prepared = prepare(course, tmp_path, SIZE)
+    prepared = prepare(released_course, tmp_path, SIZE)
     grade(prepared, "classwork", progress=False, scheduler=cluster)
     assert rows(prepared) == rows(alone)
 
 
-def test_a_lost_computer_costs_no_submission(cluster: str, course: Course, alone: Course, tmp_path: Path) -> None:
-    prepared = prepare(course, tmp_path, SIZE)
+def test_a_lost_computer_costs_no_submission(
+    cluster: str, released_course: Course, alone: Course, tmp_path: Path
+) -> None:
+    prepared = prepare(released_course, tmp_path, SIZE)
     third = start_worker(cluster, tmp_path / "third")
     with command(prepared, "grade", "classwork", "--scheduler", cluster) as process:
         wait_for(lambda: len(finished(prepared)) >= 1, process)
@@ -105,9 +107,9 @@ def test_a_cluster_without_workers_or_with_other_packages_is_refused(cluster: st
     assert differences(expected, {**expected, "rlkit": "another"}) == f"rlkit another (here {expected['rlkit']})"
 
 
-def test_a_scheduler_that_does_not_answer_is_one_sentence(course: Course, tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_answer_is_one_sentence(released_course: Course, tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="Dask is not installed; it is in the extra `scale`")
     with pytest.raises(CourseError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
-        grade(prepare(course, tmp_path, 1), "classwork", progress=False, scheduler="tcp://127.0.0.1:1")
+        grade(prepare(released_course, tmp_path, 1), "classwork", progress=False, scheduler="tcp://127.0.0.1:1")
     with pytest.raises(CourseError, match=r"no Dask scheduler answers at 'nonsense"):
         DaskWorkers("nonsense://x")

@@ -13,12 +13,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder import downloads
-from autograder.collect import Collection, collect
 from autograder.course import Course
-from autograder.downloads import Allowance, opened, opened_inside
 from autograder.errors import CourseError
-from autograder.outcomes import Outcome, print_outcomes
+from autograder.receiving import downloads
+from autograder.receiving.collect import Collection, collect
+from autograder.receiving.downloads import Allowance, opened, opened_inside
+from autograder.receiving.outcomes import Outcome, print_outcomes
 from tests.grading.simulated_downloads import NamedAsByRuby, write_zip, zipped
 from tests.grading.small_notebook import content, released
 

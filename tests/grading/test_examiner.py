@@ -12,10 +12,10 @@ from nbformat.v4 import new_code_cell
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import Course
-from autograder.examination import Examination, Limits
-from autograder.jobs import imported_by, trusted_tests
-from autograder.kernels import candidate_environment
-from autograder.outputs import MOST_PICTURES_AND_ERRORS, Transcript, failure, plain
+from autograder.grading.examination import Examination, Limits
+from autograder.grading.jobs import imported_by, trusted_tests
+from autograder.grading.outputs import MOST_PICTURES_AND_ERRORS, Transcript, failure, plain
+from autograder.sandboxing.kernels import candidate_environment
 from autograder.subject import StudentError
 from autograder.wire import pack
 from tests.grading.course_writer import write_assignment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.exercise_digests import CHECKS, EVERYTHING, exercise_digests
+from autograder.grading.exercise_digests import CHECKS, EVERYTHING, exercise_digests
 
 FOLDERS = sorted((Path(__file__).parents[2] / "solutions").glob("*/checks.py"))
 CHECKS_PY = '''

@@ -16,11 +16,11 @@ from nbformat.v4 import new_output
 
 import autograder
 from autograder.course import Course
-from autograder.deadlines import deadlines_file
 from autograder.errors import CourseError
-from autograder.feedback import shown_cells, write_feedback
-from autograder.manual_grading import graded_notebook
-from autograder.records import read_record
+from autograder.grading.deadlines import deadlines_file
+from autograder.grading.manual_grading import graded_notebook
+from autograder.grading.records import read_record
+from autograder.reporting.feedback import shown_cells, write_feedback
 from tests.grading.example_class import PAGE_SCRIPT
 
 Tree = dict[str, Any]

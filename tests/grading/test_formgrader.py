@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from autograder.course import Course
-from autograder.records import read_record
+from autograder.grading.records import read_record
 from tests.grading.course_writer import points
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
+from autograder.authoring.release import release
 from autograder.course import Course
-from autograder.database import database_url, open_gradebook
 from autograder.errors import CourseError
-from autograder.grade import grade
-from autograder.kernels import candidate_environment
-from autograder.release import release
-from autograder.sandbox import environment as sandbox_environment
-from autograder.worker_process import environment
+from autograder.grading.database import database_url, open_gradebook
+from autograder.grading.grade import grade
+from autograder.grading.worker_process import environment
+from autograder.sandboxing.kernels import candidate_environment
+from autograder.sandboxing.sandbox import environment as sandbox_environment
 from tests.grading.conftest import empty_wheel
 from tests.grading.example_class import nbgrader
 from tests.grading.postgresql_server import PASSWORD, QUOTED, free_port, server
@@ -35,12 +35,12 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def on_server(address: str, course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+def on_server(address: str, released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A class whose gradebook is on the server from the release on, graded by the command."""
-    prepared = prepare(course, tmp_path_factory.mktemp("server"), SIZE)
+    prepared = prepare(released_course, tmp_path_factory.mktemp("server"), SIZE)
     (prepared.data / "gradebook.db").unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autograder.release.build_wheel", empty_wheel)
+        patch.setattr("autograder.authoring.release.build_wheel", empty_wheel)
         release(replace(prepared, database=address), ["classwork"], progress=False)
     folder = ["--course", str(prepared.folder), "--gradebook", address]
     assert main(["grade", "classwork", "--workers", "2", *folder]) == 0
@@ -48,8 +48,10 @@ def on_server(address: str, course: Course, tmp_path_factory: pytest.TempPathFac
     return replace(prepared, database=address)
 
 
-def test_the_server_holds_the_same_gradebook_as_a_file(on_server: Course, course: Course, tmp_path: Path) -> None:
-    in_file = prepare(course, tmp_path, SIZE)
+def test_the_server_holds_the_same_gradebook_as_a_file(
+    on_server: Course, released_course: Course, tmp_path: Path
+) -> None:
+    in_file = prepare(released_course, tmp_path, SIZE)
     grade(in_file, "classwork", progress=False, workers=1)
     assert len(rows(in_file)) > SIZE and rows(on_server) == rows(in_file)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder.collect import collect
 from autograder.course import Course
-from autograder.grade import grade
-from autograder.records import Record, read_record
-from autograder.scores import Status
+from autograder.grading.grade import grade
+from autograder.grading.records import Record, read_record
+from autograder.grading.scores import Status
+from autograder.receiving.collect import collect
 from tests.grading.attacks import VALUES, Attack, answers, named
 from tests.grading.attacks_on_kernels import KERNELS, PROCESSES
 from tests.grading.course_writer import hand_in, points, submission

@@ -8,11 +8,11 @@ import shutil
 import nbformat
 import pytest
 
-from autograder.collect import collect
 from autograder.course import CONFIGURATION, Course
-from autograder.grade import grade
-from autograder.records import read_record
-from autograder.scores import Score, Status
+from autograder.grading.grade import grade
+from autograder.grading.records import read_record
+from autograder.grading.scores import Score, Status
+from autograder.receiving.collect import collect
 from tests.grading.course_writer import hand_in, submission
 from tests.grading.hostile_class import FILES, FIRST_CELLS, HONEST_WITH_WARNINGS
 from tests.grading.test_hostile import KERNELS, PROCESSES, VALUES
@@ -33,12 +33,12 @@ pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewra
 
 
 @pytest.fixture(scope="module")
-def scores(course: Course, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
+def scores(released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Score]:
     """Everyone's score after one run over the whole class, hostile and honest students side by side."""
-    hostile = Course.at(tmp_path_factory.mktemp("hostile") / "autograder", course.solutions)
-    shutil.copytree(course.folder, hostile.folder)
-    shutil.copytree(course.release, hostile.release)
-    (hostile.folder / CONFIGURATION).write_text((course.folder / CONFIGURATION).read_text() + LIMITS)
+    hostile = Course.at(tmp_path_factory.mktemp("hostile") / "autograder", released_course.solutions)
+    shutil.copytree(released_course.folder, hostile.folder)
+    shutil.copytree(released_course.release, hostile.release)
+    (hostile.folder / CONFIGURATION).write_text((released_course.folder / CONFIGURATION).read_text() + LIMITS)
     inbox = tmp_path_factory.mktemp("inbox")
     released = hostile.release_notebook("doubling")
     for name, first in FIRST_CELLS.items():

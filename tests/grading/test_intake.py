@@ -8,10 +8,10 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder.collect import collect
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.intake import refresh, take_in
+from autograder.receiving.collect import collect
+from autograder.receiving.intake import refresh, take_in
 from tests.grading.small_notebook import ANSWER, by_id, content
 
 

@@ -14,15 +14,15 @@ from nbgrader.api import Gradebook
 from autograder.__main__ import main
 from autograder.configuration import load_configuration
 from autograder.course import Course
-from autograder.deadlines import EXAMPLE, Policy, deadlines_file, extensions_file, read_deadlines
 from autograder.errors import CourseError
-from autograder.examine import Examined
-from autograder.grade import grade
-from autograder.gradebook_writer import GradebookWriter
-from autograder.late_policy import duration, penalty, percent_off
-from autograder.manual_grading import graded_notebook
-from autograder.records import read_record
-from autograder.scores import Score, Status, print_scores, read_score
+from autograder.grading.deadlines import EXAMPLE, Policy, deadlines_file, extensions_file, read_deadlines
+from autograder.grading.examine import Examined
+from autograder.grading.grade import grade
+from autograder.grading.gradebook_writer import GradebookWriter
+from autograder.grading.late_policy import duration, penalty, percent_off
+from autograder.grading.manual_grading import graded_notebook
+from autograder.grading.records import read_record
+from autograder.grading.scores import Score, Status, print_scores, read_score
 from tests.grading.example_class import nbgrader
 
 HOUR, DAY = 3600.0, 86_400.0

@@ -15,16 +15,16 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.__main__ import main
-from autograder.collect import Collection, collect
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.grade import grade
-from autograder.intake import receipt
-from autograder.learning_platforms import Exported, export_to_canvas, export_to_moodle
-from autograder.outcomes import Outcome
-from autograder.records import Record
-from autograder.rosters import enter, read_roster
-from autograder.submission_names import Platform
+from autograder.grading.grade import grade
+from autograder.grading.records import Record
+from autograder.receiving.collect import Collection, collect
+from autograder.receiving.intake import receipt
+from autograder.receiving.outcomes import Outcome
+from autograder.receiving.rosters import enter, read_roster
+from autograder.receiving.submission_names import Platform
+from autograder.reporting.learning_platforms import Exported, export_to_canvas, export_to_moodle
 from tests.grading.course_writer import submission
 from tests.grading.example_class import HONEST
 from tests.grading.simulated_downloads import (

@@ -16,19 +16,19 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder import template as template_module
 from autograder import wire
-from autograder.collect import collect
+from autograder.authoring.release import release
 from autograder.course import CONFIGURATION, Course
-from autograder.grade import grade
-from autograder.kernels import Kernel, WarmKernel, kernel_starter
-from autograder.memory_limit import Group, Watched, descendants
-from autograder.outputs import LONGEST_PICTURE, MOST_PICTURES, Room, Transcript
-from autograder.records import read_record
-from autograder.release import release
-from autograder.sandbox import Allowance
-from autograder.scores import Score, Status
-from autograder.template import Template, template
+from autograder.grading.grade import grade
+from autograder.grading.outputs import LONGEST_PICTURE, MOST_PICTURES, Room, Transcript
+from autograder.grading.records import read_record
+from autograder.grading.scores import Score, Status
+from autograder.receiving.collect import collect
+from autograder.sandboxing import template as template_module
+from autograder.sandboxing.kernels import Kernel, WarmKernel, kernel_starter
+from autograder.sandboxing.memory_limit import Group, Watched, descendants
+from autograder.sandboxing.sandbox import Allowance
+from autograder.sandboxing.template import Template, template
 from tests.grading.attacks import answers, named
 from tests.grading.conftest import empty_wheel
 from tests.grading.course_writer import hand_in, points, submission, write_assignment
@@ -54,7 +54,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     write_assignment(course.solutions, "answers", list(named(ANSWERS, "answers")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", os.environ["PATH"])
-        patch.setattr("autograder.release.build_wheel", empty_wheel)
+        patch.setattr("autograder.authoring.release.build_wheel", empty_wheel)
         release(course, progress=False)
         with (course.folder / CONFIGURATION).open("a") as file:
             file.write(LIMITS)

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder.rebuild import LONGEST_CELL, MISSING_ANSWER, rebuild
+from autograder.receiving.rebuild import LONGEST_CELL, MISSING_ANSWER, rebuild
 from tests.grading.small_notebook import ANSWER, by_id, content
 
 

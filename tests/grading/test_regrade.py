@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from autograder.__main__ import main
+from autograder.authoring.release import release
 from autograder.course import Course
-from autograder.grade import grade
-from autograder.records import CellResult, Record, read_record
-from autograder.regrade import differences_between, look
-from autograder.release import release
+from autograder.grading.grade import grade
+from autograder.grading.records import CellResult, Record, read_record
+from autograder.grading.regrade import differences_between, look
 from tests.grading.conftest import empty_wheel
 from tests.grading.course_writer import points, submission, write_assignment
 
@@ -59,7 +59,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     write_assignment(course.solutions, "small", list(TASKS), written=True)
     write_checks(course)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autograder.release.build_wheel", empty_wheel)
+        patch.setattr("autograder.authoring.release.build_wheel", empty_wheel)
         release(course, progress=False)
     answers = {
         "ada": {task: DOUBLE.format(task=task) for task in TASKS},

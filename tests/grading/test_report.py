@@ -12,13 +12,13 @@ import nbformat
 import pytest
 
 from autograder.__main__ import main
-from autograder.class_data import class_summary
-from autograder.class_page import page_of, write_class_page
 from autograder.course import Course
-from autograder.deadlines import deadlines_file
-from autograder.manual_grading import graded_notebook
-from autograder.records import read_record
-from autograder.similarity import FEWEST_RUNS, compare, elements, functions, known_runs, shared_lines
+from autograder.grading.deadlines import deadlines_file
+from autograder.grading.manual_grading import graded_notebook
+from autograder.grading.records import read_record
+from autograder.reporting.class_data import class_summary
+from autograder.reporting.class_page import page_of, write_class_page
+from autograder.reporting.similarity import FEWEST_RUNS, compare, elements, functions, known_runs, shared_lines
 from tests.grading.test_feedback import assert_self_contained
 
 OWN = """

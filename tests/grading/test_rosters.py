@@ -11,15 +11,15 @@ import nbformat
 import pytest
 
 from autograder.__main__ import main
-from autograder.collect import Collection, collect
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.intake import receipt, refresh
-from autograder.outcomes import Outcome
-from autograder.rosters import add_students, enter, read_roster
-from autograder.spreadsheets import read_table, write_table
-from autograder.submission_names import Platform
-from autograder.submission_times import moodle_time
+from autograder.receiving.collect import Collection, collect
+from autograder.receiving.intake import receipt, refresh
+from autograder.receiving.outcomes import Outcome
+from autograder.receiving.rosters import add_students, enter, read_roster
+from autograder.receiving.submission_names import Platform
+from autograder.receiving.submission_times import moodle_time
+from autograder.reporting.spreadsheets import read_table, write_table
 from tests.grading.simulated_downloads import (
     canvas_download,
     canvas_gradebook,

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from autograder.errors import CourseError
-from autograder.kernels import Kernel, kernel_starter
-from autograder.memory_limit import Group, Watched, descendants, remove_groups_left_behind
-from autograder.sandbox import Allowance, bubblewrap, readable_folders, require_hidden
-from autograder.template import Template, template
+from autograder.sandboxing.kernels import Kernel, kernel_starter
+from autograder.sandboxing.memory_limit import Group, Watched, descendants, remove_groups_left_behind
+from autograder.sandboxing.sandbox import Allowance, bubblewrap, readable_folders, require_hidden
+from autograder.sandboxing.template import Template, template
 from tests.grading.sandbox_attempts import ATTEMPTS
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
@@ -219,15 +219,15 @@ def test_the_template_has_one_thread_when_it_is_copied() -> None:
 
 
 def test_a_template_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.template.command", lambda *_: ["bwrap", "--no-such-option"])
+    monkeypatch.setattr("autograder.sandboxing.template.command", lambda *_: ["bwrap", "--no-such-option"])
     with pytest.raises(RuntimeError, match=r"did not start: .*no-such-option"):
         Template((), False, 500)
 
 
 def test_where_no_group_can_be_made_memory_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.template.memory_limit", Watched)
+    monkeypatch.setattr("autograder.sandboxing.template.memory_limit", Watched)
     source = Template((), False, 400)
-    monkeypatch.setattr("autograder.kernels.template", lambda *_: source)
+    monkeypatch.setattr("autograder.sandboxing.kernels.template", lambda *_: source)
     kernel = kernel_starter(True, Allowance(memory_megabytes=400), (), False)({})
     try:
         shown = said(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.naming import plain_reading
-from autograder.submission_names import (
+from autograder.receiving.naming import plain_reading
+from autograder.receiving.submission_names import (
     NamedFile,
     Platform,
     canvas_readings,

@@ -1,0 +1,1 @@
+"""Examine submissions and keep the scores: one submission, a class, by hand, late, and again."""

@@ -1,0 +1,1 @@
+"""Run student code where it reaches nothing: kernels in a sandbox, and the conversation with them."""
