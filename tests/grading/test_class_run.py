@@ -43,7 +43,7 @@ def undisturbed(released_course: Course, tmp_path_factory: pytest.TempPathFactor
     return prepared
 
 
-def files(released_course: Course, kind: str) -> dict[str, tuple[int, bytes]]:
+def files(course: Course, kind: str) -> dict[str, tuple[int, bytes]]:
     """Modes and contents of the files of a folder of the course, without what a clock decides."""
     folder = course.data / kind
     found = {}
@@ -73,7 +73,7 @@ def test_two_workers_write_the_same_gradebook_as_one(
     assert {score.earned for score in scores} == {6.0, 2.0, 0.0}
 
 
-def kill_when(released_course: Course, number: int) -> set[str]:
+def kill_when(course: Course, number: int) -> set[str]:
     """Start grading, kill its process group once so many submissions are finished; return who was finished."""
     before = len(finished(course))
     with command(course, "grade", "classwork", "--workers", "2") as process:
@@ -105,7 +105,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     assert rows(prepared) == rows(undisturbed)
 
 
-def write(released_course: Course, examined: Examined) -> None:
+def write(course: Course, examined: Examined) -> None:
     """Write what became of one submission."""
     with GradebookWriter(course, load_configuration(course), "classwork") as writer:
         writer.write(examined)
