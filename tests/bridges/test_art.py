@@ -381,6 +381,10 @@ def test_importing_art_replaces_a_function_of_transformers_which_the_bridge_puts
 def test_rewards_that_are_all_equal_and_rows_that_are_too_short_are_refused(groups, base):
     with pytest.raises(ValueError, match=r"length is 16, but a trajectory has \d+ tokens; ART would cut it"):
         bridge.pack(groups, base[1], 16)
+    for one in groups[0].trajectories:
+        one.reward = 0.9  # the mean of seven of them is not 0.9
+    with pytest.raises(ValueError, match="equal within each of 1 groups"):
+        bridge.pack([art.TrajectoryGroup([groups[0].trajectories[0]] * 7)], base[1], 512)
     same = [art.TrajectoryGroup([group.trajectories[0]] * GROUP) for group in groups]
     with pytest.raises(ValueError, match="equal within each of 25 groups"):
         bridge.pack(same, base[1], 512)
