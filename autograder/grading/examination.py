@@ -175,7 +175,8 @@ class Examination:
 
     def _outputs(self, value: float, error: str | None) -> list[NotebookNode]:
         outputs = []
-        if self._transcript.text.strip():
+        # What the code prints during a hidden check may be its inputs; the record keeps it for the instructor.
+        if self._transcript.text.strip() and not any(result.hidden for result in self._results):
             outputs.append(printed(f"--- printed by your code ---\n{self._transcript.text.rstrip()}\n---\n"))
         shown = "\n".join(as_text(result, graded=True) for result in self._results)
         if shown:

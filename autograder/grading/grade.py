@@ -19,6 +19,7 @@ from autograder.grading.class_run import ClassRun
 from autograder.grading.converters import run_converter as run_converter
 from autograder.grading.course_lock import only_run
 from autograder.grading.dask_workers import DaskWorkers
+from autograder.grading.deadlines import read_deadlines
 from autograder.grading.examine import Conditions
 from autograder.grading.examiner import ExaminerExecute
 from autograder.grading.gradebook_writer import GradebookWriter
@@ -88,7 +89,8 @@ def grade(
         run.go(chosen, progress)
     with course.gradebook() as gradebook:
         absent = [] if students else sorted({student.id for student in gradebook.students} - set(chosen))
-        scores = [read_score(course, gradebook, student, assignment) for student in [*chosen, *absent]]
+        deadlines = read_deadlines(course)
+        scores = [read_score(course, gradebook, student, assignment, deadlines) for student in [*chosen, *absent]]
     for score in scores:
         if score.student in run.failures:
             score.status, score.problem = Status.FAILED, run.failures[score.student]

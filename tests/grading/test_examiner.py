@@ -102,6 +102,25 @@ def test_random_inputs_repeat_for_a_student_and_differ_between_students_and_cour
     assert mine != drawn_inputs(assignment, secret="another course")
 
 
+class TalkingSession(DoublingSession):
+    """A student's function that prints what it is given."""
+
+    def ask(self, code: str, request: dict[str, Any], buffers: list[bytes], seconds: float, transcript: Any) -> Any:
+        """Answer one request."""
+        answer = super().ask(code, request, buffers)
+        transcript.add("stream", {"name": "stdout", "text": f"I was given {self.seen[-1].tolist()}"})
+        return answer
+
+
+def test_what_code_prints_of_hidden_inputs_stays_with_the_instructor(assignment: Assignment) -> None:
+    for name, hidden in (("check-one", False), ("hidden-one", True)):
+        cell = new_code_cell()
+        source = f"check('one', one, hidden={hidden})"
+        result = examination(assignment, TalkingSession()).test_cell(cell, name, source, 1.0)
+        assert "I was given" in result.printed
+        assert ("I was given" in str(cell.outputs)) is not hidden
+
+
 def test_an_answer_that_gives_nothing_back_costs_its_points_only(assignment: Assignment) -> None:
     cell = new_code_cell()
     broken = examination(assignment, DoublingSession(error=StudentError("ValueError: no")))
