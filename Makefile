@@ -70,6 +70,7 @@ bench: setup ## the benchmarks that this machine can run; JSON into benchmarks/r
 	$(RUN) benchmarks/agent_prices.py
 	$(RUN) benchmarks/agent_hacking.py
 	$(RUN) benchmarks/agent_flywheel.py
+	$(RUN) benchmarks/grading.py
 
 lint: setup ## ruff and mypy
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
