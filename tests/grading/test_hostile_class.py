@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import nbformat
@@ -94,6 +95,31 @@ def test_a_hostile_submission_earns_what_its_answers_do_and_never_more(scores: d
 def test_what_is_no_notebook_earns_nothing(scores: dict[str, Score]) -> None:
     assert {score.earned for name, score in scores.items() if name.startswith("file_")} == {0.0}
     assert scores["forged"].earned == 0.0
+
+
+@pytest.mark.skipif(not os.environ.get("RLKIT_RECORD"), reason="RLKIT_RECORD=1 writes the evidence record")
+def test_the_record_is_written(scores: dict[str, Score]) -> None:
+    from benchmarks.evidence import ROOT, write_record
+
+    worth = {name: 6.0 if name in FIRST_CELLS or name.startswith("honest") else 0.0 for name in scores}
+    unearned = sum(max(0.0, score.earned - worth[name]) for name, score in scores.items())
+    honest = [score for name, score in scores.items() if name.startswith("honest")]
+    record = write_record(
+        "grading-hostile",
+        "Points that hostile or broken submissions got beyond what their honest answers are worth, in one run over a "
+        "class with honest students in it; one of those emits warnings.",
+        unearned,
+        "points",
+        sources=[str(path.relative_to(ROOT)) for path in sorted((ROOT / "autograder").glob("*ing/**/*.py"))],
+        packages=["nbgrader", "ipykernel", "torch"],
+        command="RLKIT_RECORD=1 python -m pytest tests/grading/test_hostile_class.py",
+        hostile_or_broken=len(scores) - len(honest),
+        honest=len(honest),
+        honest_with_full_marks=sum(score.earned == 6.0 for score in honest),
+        without_a_score=sum(score.status not in (Status.GRADED, Status.PENDING) for score in scores.values()),
+        attacks_within_answers=len(VALUES) + len(PROCESSES) + len(KERNELS),
+    )
+    assert record["value"] == 0
 
 
 def test_the_suite_is_large() -> None:
