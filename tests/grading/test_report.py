@@ -154,7 +154,8 @@ def test_the_page_shows_all_of_it_and_fetches_nothing(own_class: Course) -> None
     assert_self_contained(similar)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for part in (
-        f"nothing handed in: {absent}", "one 1.6 2 4 (80 %) 0 (0 %) 1 (20 %)", "the square instead of the double 1 20 %",
+        f"nothing handed in: {absent}",
+        "one 1.6 2 4 (80 %) 0 (0 %) 1 (20 %)", "the square instead of the double 1 20 %",
         "KeyError: &lt;b&gt;x", "ben: 1 day late: 20 % of the points earned, 0.4 off", "longest 98.5 s",
         "had been edited; it was restored", "likeness proves nothing",
         "No answer in time, or the process ended ben: one",
