@@ -37,7 +37,7 @@ from autograder.configuration import load_configuration, source_folder
 from autograder.course import Course
 from autograder.diagnosis import compile_misconceptions
 from autograder.errors import CourseError
-from autograder.grading.grade import run_converter
+from autograder.grading.converters import run_converter
 from autograder.home import released_misconceptions
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.grading.records import write_whole
-from autograder.reporting.filled_in import number, read_rows
+from autograder.files import write_whole
+from autograder.filled_in import number, read_rows
 
 BASES = ("earned", "possible")
 MOST_HOURS = 24 * 366

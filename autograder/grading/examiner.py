@@ -18,6 +18,7 @@ from traitlets import Bool, Float, Integer, Unicode
 from autograder.course import Course
 from autograder.grading.examine import Conditions, examine
 from autograder.grading.jobs import make_job, trusted_tests
+from autograder.sandboxing.sandbox import require_hidden
 
 
 class ExaminerExecute(Execute):
@@ -50,11 +51,14 @@ class ExaminerExecute(Execute):
         details = resources["nbgrader"]
         student, assignment = details["student"], details["assignment"]
         course = Course.at(self.course_folder or None, self.solutions_folder or None)
+        conditions = self.conditions()
+        if conditions.sandbox:
+            require_hidden(course.data, course.solutions)
         record_path = course.record(student, assignment)
         record_path.unlink(missing_ok=True)
         with Gradebook(details["db_url"]) as gradebook:
             tests = trusted_tests(gradebook, assignment, details["notebook"])
-        job = make_job(course, student, assignment, nbformat.writes(nb).encode(), tests, self.conditions())
+        job = make_job(course, student, assignment, nbformat.writes(nb).encode(), tests, conditions)
         examined = examine(job)
         examined.record.write(record_path)
         return nbformat.reads(examined.notebook.decode(), as_version=4), resources

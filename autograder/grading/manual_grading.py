@@ -21,7 +21,7 @@ from sqlalchemy import Column, MetaData, String, Table, select
 
 from autograder.course import Course
 from autograder.grading.outputs import plain
-from autograder.reporting.spreadsheets import guarded
+from autograder.spreadsheets import guarded
 
 COLUMNS = ("student", "exercise", "max_points", "points", "comment", "version", "answer")
 LONGEST_ANSWER = 30_000  # a spreadsheet's cell holds 32,767 characters

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autograder.course import Course
+from autograder.files import contents, write_whole
 from autograder.grading.exercise_digests import exercise_digests
 
 LENGTH = 32
@@ -110,14 +110,6 @@ class Record:
         write_whole(path, json.dumps(asdict(self), indent=1).encode())
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that an interruption leaves the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
-
-
 def read_record(course: Course, student: str, assignment: str) -> Record | None:
     """Return what the examiner found, or None if it has not graded this submission (or its record is damaged)."""
     try:
@@ -186,9 +178,7 @@ def read_same_results(course: Course, assignment: str) -> dict[str, dict[str, st
 
 def digests_of_checks(course: Course, assignment: str) -> dict[str, str]:
     """Name what decides each exercise's result (see exercise_digests.py)."""
-    folder = course.solutions / assignment
-    paths = [path for path in sorted(folder.glob("*")) if path.is_file() and not path.is_symlink()]
-    return exercise_digests({path.name: path.read_bytes() for path in paths}, assignment)
+    return exercise_digests(contents(course.solutions / assignment), assignment)
 
 
 def _digest(files: Iterable[Path], more: str = "") -> str:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from autograder.configuration import load_configuration
 from autograder.course import Course
+from autograder.files import write_whole
 from autograder.grading.course_lock import only_run
 from autograder.grading.examine import Examined
 from autograder.grading.exercise_digests import EVERYTHING
@@ -32,7 +33,6 @@ from autograder.grading.records import (
     read_record,
     read_same_results,
     same_results_file,
-    write_whole,
 )
 from autograder.grading.rehearsal import rehearsal_course, rehearse
 from autograder.receiving.intake import refresh

@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from autograder.configuration import configure, load_configuration
 from autograder.course import Course
+from autograder.files import write_whole
 from autograder.grading.class_run import ClassRun
 from autograder.grading.examine import Examined
 from autograder.grading.grade import conditions
 from autograder.grading.gradebook_writer import GradebookWriter
 from autograder.grading.manual_grading import graded_path
-from autograder.grading.records import write_whole
 from autograder.grading.workers import LocalWorkers, cores
 
 

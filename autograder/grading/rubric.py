@@ -9,11 +9,11 @@ from nbgrader.api import Gradebook
 
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.filled_in import Row, number, read_rows
 from autograder.grading.course_lock import only_run
 from autograder.grading.late_policy import refresh_penalties
 from autograder.grading.manual_grading import Answer, written_answers
-from autograder.reporting.filled_in import Row, number, read_rows
-from autograder.reporting.spreadsheets import FORMULA_STARTS
+from autograder.spreadsheets import FORMULA_STARTS
 
 NEEDED = ("student", "exercise", "points", "comment", "version")
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from autograder.errors import CourseError
-from autograder.receiving.downloads import Allowance, Item, opened_inside
+from autograder.receiving.downloads import BytesLeft, Item, opened_inside
 from autograder.receiving.outcomes import Line, Outcome
 from autograder.receiving.submission_names import NamedFile, Platform, alike, begins_like, is_named_after, times_renamed
 
@@ -54,7 +54,7 @@ class Choice:
 
 
 def choose(
-    student: str, candidates: Iterable[Candidate], assignment: str, platform: Platform, allowance: Allowance
+    student: str, candidates: Iterable[Candidate], assignment: str, platform: Platform, allowance: BytesLeft
 ) -> Choice:
     """Choose among the files of one student, and read the chosen one."""
     given = sorted(candidates, key=lambda one: one.item.name)
@@ -102,7 +102,7 @@ def _has_exact_name(one: Candidate, assignment: str) -> bool:
     return alike(one.named.file.rsplit("/", 1)[-1]) == alike(assignment + NOTEBOOK)
 
 
-def _read(one: Candidate, assignment: str, platform: Platform, allowance: Allowance) -> tuple[bytes, Candidate]:
+def _read(one: Candidate, assignment: str, platform: Platform, allowance: BytesLeft) -> tuple[bytes, Candidate]:
     """Read a notebook, if need be from a zip; `LookupError` if the zip holds none that fits."""
     content = one.item.read()
     if one.is_notebook:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from autograder.course import Course, checked_student_name
 from autograder.errors import CourseError
 from autograder.receiving.choosing import Candidate, choose
-from autograder.receiving.downloads import Allowance, Download, opened
+from autograder.receiving.downloads import BytesLeft, Download, opened
 from autograder.receiving.intake import HandedIn, Received, keep, take_in
 from autograder.receiving.naming import Class, identify
 from autograder.receiving.outcomes import Line, Outcome
@@ -77,7 +77,7 @@ def collect(
         zip, because in a platform's download they are those of the download.
     """
     course.release_notebook(assignment)
-    allowance = Allowance()
+    allowance = BytesLeft()
     with opened(path, allowance) as download, course.gradebook() as gradebook:
         found = platform or detect_platform(item.name for item in download.items)
         collection = Collection(platform=found)
@@ -121,7 +121,7 @@ def _take_one(
     student: str,
     files: list[Candidate],
     assignment: str,
-    allowance: Allowance,
+    allowance: BytesLeft,
     group: Class,
     times: Mapping[str, datetime],
     collection: Collection,

@@ -64,14 +64,14 @@ class Download:
 
 
 @dataclass
-class Allowance:
+class BytesLeft:
     """How many bytes may still be unpacked from one download, all its files together."""
 
     left: int = MOST_UNPACKED
 
 
 @contextlib.contextmanager
-def opened(path: Path, allowance: Allowance) -> Iterator[Download]:
+def opened(path: Path, allowance: BytesLeft) -> Iterator[Download]:
     """Open a folder or a zip; its items can be read until the end of the block."""
     if path.is_dir():
         yield _folder(path)
@@ -92,7 +92,7 @@ def opened(path: Path, allowance: Allowance) -> Iterator[Download]:
 
 
 @contextlib.contextmanager
-def opened_inside(content: bytes, allowance: Allowance) -> Iterator[Download]:
+def opened_inside(content: bytes, allowance: BytesLeft) -> Iterator[Download]:
     """Open a zip that a student handed in; raise `CourseError` with the reason if it cannot be read."""
     # Counted before the directory is read: each of its entries takes a hundred times more memory than it does bytes.
     if content.count(DIRECTORY_ENTRY) > MOST_FILES_OF_A_STUDENT:
@@ -105,7 +105,7 @@ def opened_inside(content: bytes, allowance: Allowance) -> Iterator[Download]:
         yield _archive(archive, allowance)
 
 
-def _archive(archive: zipfile.ZipFile, allowance: Allowance) -> Download:
+def _archive(archive: zipfile.ZipFile, allowance: BytesLeft) -> Download:
     download = Download()
     for info in archive.infolist():
         name = _name_in_zip(info)
@@ -156,7 +156,7 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, allowance: Allowance) -> bytes:
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, allowance: BytesLeft) -> bytes:
     if info.flag_bits & ENCRYPTED:
         raise CourseError("it is encrypted; ask the student for one without a password")
     # The others unpack a whole piece before its size can be seen.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ import nbformat
 
 from autograder.course import Course, checked_student_name
 from autograder.errors import CourseError
+from autograder.files import write_whole
 from autograder.receiving.downloads import LARGEST_FILE
 from autograder.receiving.rebuild import rebuild
 
@@ -138,7 +138,7 @@ def keep(course: Course, student: str, assignment: str, content: bytes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{assignment}.{digest(content)[:12]}.ipynb"
     if not kept.exists():
-        _write_whole(kept, content)
+        write_whole(kept, content)
     return kept
 
 
@@ -173,7 +173,7 @@ def _write_rebuilt(
     rebuilt = nbformat.writes(notebook).encode()
     path = course.submitted(student, assignment)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, rebuilt)
+    write_whole(path, rebuilt)
     details = {
         "original": digest(content), "release": digest(release), "rebuilt": digest(rebuilt),
         **circumstances, "notes": notes,
@@ -186,17 +186,10 @@ def _write_receipt(course: Course, student: str, assignment: str, details: dict[
     """Write down what is known of a submission, its time also where nbgrader looks for it."""
     timestamp = course.submitted(student, assignment).with_name("timestamp.txt")
     if details.get("handed in"):
-        _write_whole(timestamp, details["handed in"].encode())
+        write_whole(timestamp, details["handed in"].encode())
     else:
         timestamp.unlink(missing_ok=True)
-    _write_whole(course.received(student, assignment) / RECEIPT, json.dumps(details, indent=1).encode())
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that an interruption leaves the old one or the new one, never half of it."""
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    write_whole(course.received(student, assignment) / RECEIPT, json.dumps(details, indent=1).encode())
 
 
 def before_autograde(assignment: str, student: str, notebooks: list[str]) -> None:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autograder.course import Course
-from autograder.reporting.spreadsheets import guarded
+from autograder.spreadsheets import guarded
 
 
 class Outcome(StrEnum):

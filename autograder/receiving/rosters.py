@@ -24,7 +24,7 @@ from autograder.course import Course, checked_student_name
 from autograder.errors import CourseError
 from autograder.receiving.submission_names import Platform, alike
 from autograder.receiving.submission_times import moodle_time
-from autograder.reporting.spreadsheets import Table, read_table
+from autograder.spreadsheets import Table, read_table
 
 EXPECTED = (
     "the header of our own class list (id, first_name, last_name, email), of a Canvas gradebook "

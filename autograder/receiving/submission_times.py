@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from dateutil import parser as dates
 
 from autograder.errors import CourseError
-from autograder.reporting.spreadsheets import read_table
+from autograder.spreadsheets import read_table
 
 
 def moodle_time(text: str, zone: tzinfo | None = None) -> datetime | None:

@@ -12,9 +12,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.grading.deadlines import read_deadlines
 from autograder.grading.scores import Score, Status, read_score
-from autograder.reporting.spreadsheets import FORMULA_STARTS as FORMULA_STARTS
-from autograder.reporting.spreadsheets import guarded
-from autograder.reporting.spreadsheets import guarded as text  # noqa: F401  the name by which other modules import it
+from autograder.spreadsheets import guarded
 
 COLUMNS = ["assignment", "student", "last_name", "first_name", "email", "score", "possible", "pending", "status"]
 

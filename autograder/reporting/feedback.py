@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.files import write_whole
 from autograder.grading.deadlines import read_deadlines
 from autograder.grading.late_policy import refresh_penalties
 from autograder.grading.manual_grading import graded_notebook
 from autograder.grading.outputs import PICTURES, plain
-from autograder.grading.records import write_whole
 from autograder.grading.scores import Status
 from autograder.reporting.feedback_data import StudentFeedback, feedback_on, message_only
 from autograder.reporting.pages import write_page

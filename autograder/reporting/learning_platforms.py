@@ -29,7 +29,7 @@ from autograder.grading.scores import Score, Status, read_score
 from autograder.receiving.rosters import Enrolled, Roster, is_test_student, read_roster
 from autograder.receiving.submission_names import Platform, alike, letters
 from autograder.reporting.export import checked_assignment, final_points
-from autograder.reporting.spreadsheets import guarded, write_table
+from autograder.spreadsheets import guarded, write_table
 
 ASSIGNMENT = re.compile(r"(?P<title>.*)\s\((?P<number>\d+)\)", re.DOTALL)
 CHOSEN_BY_STUDENTS = {

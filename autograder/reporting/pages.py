@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from autograder.grading.records import write_whole
+from autograder.files import write_whole
 from autograder.reporting.safe_html import safe_markdown
 
 

@@ -17,7 +17,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.receiving import downloads
 from autograder.receiving.collect import Collection, collect
-from autograder.receiving.downloads import Allowance, opened, opened_inside
+from autograder.receiving.downloads import BytesLeft, opened, opened_inside
 from autograder.receiving.outcomes import Outcome, print_outcomes
 from tests.grading.simulated_downloads import NamedAsByRuby, write_zip, zipped
 from tests.grading.small_notebook import content, released
@@ -137,14 +137,14 @@ def test_a_bomb_in_the_download_itself_is_given_up_and_the_sum_of_all_files_is_l
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_zip(tmp_path / "class.zip", [(f"{number}_doubling.ipynb", os.urandom(90_000)) for number in range(5)])
-    allowance = Allowance(200_000)
+    allowance = BytesLeft(200_000)
     with opened(path, allowance) as download:
         for item in download.items[:2]:
             assert len(item.read()) == 90_000
         with pytest.raises(CourseError, match=r"unpacks to more than 20,000 bytes"):
             download.items[2].read()
     monkeypatch.setattr(downloads, "MOST_FILES", 3)
-    with pytest.raises(CourseError, match=r"class.zip holds 5 files; at most 3 are read"), opened(path, Allowance()):
+    with pytest.raises(CourseError, match=r"class.zip holds 5 files; at most 3 are read"), opened(path, BytesLeft()):
         pass
 
 
@@ -156,7 +156,7 @@ def test_a_zip_of_a_million_names_is_refused_before_its_directory_is_read() -> N
     size = (len(entries) * count).to_bytes(4, "little")
     many = record[:directory] + entries * count + end[:12] + size + end[16:]
     tracemalloc.start()
-    with pytest.raises(CourseError, match="more than 2,000 files"), opened_inside(many, Allowance()):
+    with pytest.raises(CourseError, match="more than 2,000 files"), opened_inside(many, BytesLeft()):
         pass
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -193,7 +193,7 @@ def test_names_in_other_alphabets_are_read_though_the_zip_does_not_say_how_they_
         old = zipfile.ZipInfo("J?rgen/doubling.ipynb")
         archive.writestr(old, b"{}")
     path.write_bytes(path.read_bytes().replace(b"J?rgen", b"J\x81rgen"))  # ü as Windows wrote it
-    with opened(path, Allowance()) as download:
+    with opened(path, BytesLeft()) as download:
         assert {item.name for item in download.items} == {*names, "Jürgen/doubling.ipynb"}
 
 

@@ -192,7 +192,8 @@ def test_messages_of_any_shape_are_survived(content: dict[str, Any]) -> None:
     transcript = Transcript(1000)
     for kind in ("stream", "error", "display_data", "execute_result"):
         transcript.add(kind, content)
-    json.dumps(transcript.outputs)
+    for output in json.loads(json.dumps(transcript.outputs)):
+        nbformat.validate(output, ref="output", version=4)
 
 
 def test_a_flood_of_errors_and_pictures_ends() -> None:

@@ -13,13 +13,13 @@ from autograder.__main__ import main
 from autograder.configuration import load_configuration
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.filled_in import number
 from autograder.grading.examine import Examined
 from autograder.grading.gradebook_writer import GradebookWriter
 from autograder.grading.manual_grading import LONGEST_ANSWER, graded_notebook, shortened, version_of, write_rubric
 from autograder.grading.records import read_record
 from autograder.grading.rubric import read_rubric
 from autograder.grading.scores import Score, Status, read_score
-from autograder.reporting.filled_in import number
 
 Rows = list[dict[str, str]]
 

@@ -19,7 +19,7 @@ from autograder.receiving.outcomes import Outcome
 from autograder.receiving.rosters import add_students, enter, read_roster
 from autograder.receiving.submission_names import Platform
 from autograder.receiving.submission_times import moodle_time
-from autograder.reporting.spreadsheets import read_table, write_table
+from autograder.spreadsheets import read_table, write_table
 from tests.grading.simulated_downloads import (
     canvas_download,
     canvas_gradebook,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import CourseError
-from autograder.reporting.spreadsheets import read_table
+from autograder.spreadsheets import read_table
 
 
 @dataclass(frozen=True)
