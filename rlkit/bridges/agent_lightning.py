@@ -14,13 +14,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rlkit.bridges.episodes import Episode, require
+from rlkit.bridges.episodes import Episode, RolloutError, require
 
 SECONDS = 0.05  # between two looks at the queue; Agent-Lightning's 5 are meant for models that take minutes
-
-
-class RolloutError(RuntimeError):
-    """Episodes that were not played to their end, and are not to be trained on."""
 
 
 class Turn(NamedTuple):

@@ -16,8 +16,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rlkit.bridges.agent_lightning import RolloutError
-from rlkit.bridges.episodes import Episode, require
+from rlkit.bridges.episodes import Episode, RolloutError, require
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -55,6 +55,10 @@ class EpisodeError(RuntimeError):
     """An environment that raised, which none may: what an agent writes is answered, right or wrong."""
 
 
+class RolloutError(RuntimeError):
+    """Episodes that were not played to their end, and are not to be trained on."""
+
+
 class Reply(NamedTuple):
     """What an agent reads after its turn, what the turn earned, and whether it was the last."""
 

@@ -28,40 +28,25 @@ from rlkit.lm.chat import Chat
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint
 from rlkit.lm.scoring import score_sequences
 from tests.bridges.scripted import DATA_AGENT, HUNDRED, play
+from tests.bridges.seen import LARGEST, REPORT, recorded
 
 GROUP = 10
 LENGTHS = {"max_prompt_length": 64, "max_response_length": 160}
-REPORT, LARGEST = {}, {}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def report():
     """Write what was run, where it was asked for."""
-    started = time.perf_counter()
-    yield
-    if os.environ.get("RLKIT_RECORD"):
-        from benchmarks.evidence import write_record
-
-        write_record(
-            "bridge-agent-lightning",
-            "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them. "
-            f"It holds rewards in bfloat16: advantages differ by at most {LARGEST['advantages']:.0e}.",
-            LARGEST["advantages"],
-            "largest difference",
-            sources=(
-                "rlkit/bridges/agent_lightning.py",
-                "rlkit/bridges/episodes.py",
-                "rlkit/bridges/examples/agent_lightning.py",
-                "rlkit/bridges/server.py",
-                "tests/bridges/test_agent_lightning.py",
-            ),
-            packages=("agentlightning", "agentops", "openai", "verl", "torch", "transformers"),
-            command="python -m tests.bridges.run agent_lightning --record",
-            peer="Agent-Lightning",
-            seconds=round(time.perf_counter() - started, 1),
-            runs=[{"what": what, "where": "CPU", "result": result} for what, result in REPORT.items()],
-            largest_differences=LARGEST,
-        )
+    with recorded(
+        "agent_lightning",
+        "Agent-Lightning trains on the token ids and rewards of a hundred scripted episodes, as rlkit has them. "
+        "It holds rewards in bfloat16: advantages differ by at most {worst}.",
+        sources=["rlkit/bridges/server.py"],
+        packages=["agentlightning", "agentops", "openai", "verl", "torch", "transformers"],
+        peer="Agent-Lightning",
+        of="advantages",
+    ):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +276,7 @@ def test_an_episode_that_the_model_samples_itself_is_rlkits_too(base):
 
 
 def test_a_server_that_is_not_there_is_named():
-    with pytest.raises(agent_lightning.RolloutError, match=r"127.0.0.1:9/v1 in turn 1 of rlkit/DataAgent-v0, seed 3"):
+    with pytest.raises(episodes.RolloutError, match=r"127.0.0.1:9/v1 in turn 1 of rlkit/DataAgent-v0, seed 3"):
         agent_lightning.play(episodes.rows(DATA_AGENT, [3])[0], "http://127.0.0.1:9/v1", "rlkit")
 
 
@@ -307,13 +292,13 @@ def test_a_server_that_dies_in_mid_rollout_leaves_no_data_behind(base):
 
     with (
         serving(model, tokenizer, dying) as address,
-        pytest.raises(agent_lightning.RolloutError, match="of 3 episodes failed"),
+        pytest.raises(episodes.RolloutError, match="of 3 episodes failed"),
     ):
         agent_lightning.collect(episodes.rows(DATA_AGENT, HUNDRED[:3]), address, "rlkit", max_tokens=6)
 
 
 def test_a_model_of_another_name_is_refused_with_the_servers_own_words(base):
-    with serving(*base) as address, pytest.raises(agent_lightning.RolloutError, match="this server has 'rlkit'"):
+    with serving(*base) as address, pytest.raises(episodes.RolloutError, match="this server has 'rlkit'"):
         agent_lightning.play(episodes.rows(DATA_AGENT, [3])[0], address, "other")
 
 
@@ -326,7 +311,7 @@ def test_an_environment_that_raises_fails_the_episode_and_the_collection(base, m
     with serving(*base) as address:
         with pytest.raises(episodes.EpisodeError, match="seed 3 raised KeyError in turn 1"):
             agent_lightning.play(asked[0], address, "rlkit", max_tokens=6)
-        with pytest.raises(agent_lightning.RolloutError, match="1 of 1 episodes failed"):
+        with pytest.raises(episodes.RolloutError, match="1 of 1 episodes failed"):
             agent_lightning.collect(asked, address, "rlkit", max_tokens=6)
 
 

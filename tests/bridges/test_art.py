@@ -25,8 +25,7 @@ from rlkit.agents.recipes import load_base
 from rlkit.agents.text_environment import TextEnvironment
 from rlkit.agents.training import evaluate
 from rlkit.bridges import art as bridge
-from rlkit.bridges.agent_lightning import RolloutError
-from rlkit.bridges.episodes import Episode, EpisodeError, rows
+from rlkit.bridges.episodes import Episode, EpisodeError, RolloutError, rows
 from rlkit.bridges.examples import art as example
 from rlkit.bridges.server import serving
 from rlkit.group_objective import group_advantages, grpo_loss
@@ -34,6 +33,7 @@ from rlkit.lm.chat import Chat
 from rlkit.lm.scoring import score_sequences
 from tests.bridges.from_text import write
 from tests.bridges.scripted import DATA_AGENT, HUNDRED
+from tests.bridges.seen import LARGEST, REPORT, equal, recorded
 
 art = bridge.framework()
 loss_fn = importlib.import_module("art.loss").loss_fn
@@ -41,45 +41,19 @@ tokenize_trajectory_groups = importlib.import_module("art.preprocessing.tokenize
 
 TASKS, GROUP = 25, 4
 TOLERANCE = 1e-6
-LARGEST = {}
-REPORT = {}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def record():
     """Write what was run, where it was asked for."""
-    started = time.perf_counter()
-    yield
-    if os.environ.get("RLKIT_RECORD"):
-        from benchmarks.evidence import write_record
-
-        write_record(
-            "bridge-art",
-            "In ART a hundred scripted episodes have rlkit's token ids and rewards, and the losses are equal.",
-            max(LARGEST.values()),
-            "largest difference",
-            sources=(
-                "rlkit/bridges/art.py",
-                "rlkit/bridges/episodes.py",
-                "rlkit/bridges/examples/art.py",
-                "rlkit/bridges/server.py",
-                "rlkit/group_objective.py",
-                "tests/bridges/test_art.py",
-            ),
-            packages=("openpipe-art", "openai", "torch", "transformers"),
-            command="python -m tests.bridges.run art --record",
-            peer="OpenPipe ART",
-            seconds=round(time.perf_counter() - started, 1),
-            runs=[{"what": what, "where": "CPU", "result": result} for what, result in REPORT.items()],
-            largest_differences=LARGEST,
-        )
-
-
-def equal(name, ours, theirs, tolerance=TOLERANCE):
-    """Compare and remember the largest difference."""
-    difference = (ours - theirs).detach().abs().max().item()
-    LARGEST[name] = max(LARGEST.get(name, 0.0), difference)
-    assert difference < tolerance, name
+    with recorded(
+        "art",
+        "In ART a hundred scripted episodes have rlkit's token ids and rewards, and the losses are equal.",
+        sources=["rlkit/bridges/server.py", "rlkit/group_objective.py"],
+        packages=["openpipe-art", "openai", "torch", "transformers"],
+        peer="OpenPipe ART",
+    ):
+        yield
 
 
 @pytest.fixture(scope="module")

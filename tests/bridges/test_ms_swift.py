@@ -40,49 +40,26 @@ from rlkit.lm.chat import Chat
 from rlkit.lm.checkpoints import SHIPPED
 from rlkit.lm.scoring import score_sequences
 from tests.bridges.scripted import DATA_AGENT, HUNDRED
+from tests.bridges.seen import REPORT, equal, recorded
 
 POLICIES = ("expert", "sloppy")
 SMALL = {"num_generations": 8, "per_device_train_batch_size": 64}
 LOSSES = {"grpo": "sequence_mean", "bnpo": "token_mean", "dapo": "token_mean", "dr_grpo": "fixed_length"}
 LONGEST = 16
-REPORT, LARGEST = {}, {}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def report():
     """Write what was run, where it was asked for."""
-    started = time.perf_counter()
-    yield
-    if os.environ.get("RLKIT_RECORD"):
-        from benchmarks.evidence import write_record
-
-        write_record(
-            "bridge-ms-swift",
-            "ms-swift trains on the token ids, masks and rewards of two hundred scripted episodes, as rlkit has them; "
-            f"advantages, losses and gradients differ by at most {max(LARGEST.values()):.0e}.",
-            max(LARGEST.values()),
-            "largest difference",
-            sources=(
-                "rlkit/bridges/episodes.py",
-                "rlkit/bridges/examples/ms_swift.py",
-                "rlkit/bridges/ms_swift.py",
-                "rlkit/group_objective.py",
-                "tests/bridges/test_ms_swift.py",
-            ),
-            packages=("ms-swift", "torch", "transformers", "trl"),
-            command="python -m tests.bridges.run ms_swift --record",
-            peer="ms-swift",
-            seconds=round(time.perf_counter() - started, 1),
-            runs=[{"what": what, "where": "CPU", "result": result} for what, result in REPORT.items()],
-            largest_differences=LARGEST,
-        )
-
-
-def equal(name, ours, theirs, tolerance):
-    """Compare and remember the largest difference."""
-    difference = (ours - theirs).detach().abs().max().item()
-    LARGEST[name] = max(LARGEST.get(name, 0.0), difference)
-    assert difference <= tolerance, name
+    with recorded(
+        "ms_swift",
+        "ms-swift trains on the token ids, masks and rewards of two hundred scripted episodes, as rlkit has them; "
+        "advantages, losses and gradients differ by at most {worst}.",
+        sources=["rlkit/group_objective.py"],
+        packages=["ms-swift", "torch", "transformers", "trl"],
+        peer="ms-swift",
+    ):
+        yield
 
 
 class ScriptedWriting:

@@ -35,51 +35,23 @@ from rlkit.lm.chat import Chat
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint
 from rlkit.lm.scoring import score_sequences
 from tests.bridges.scripted import DATA_AGENT
+from tests.bridges.seen import DEVICES, REPORT, equal, recorded
 
 TASKS, GROUP = 25, 4  # a hundred episodes; TRL compares those of one task
-RUNS, DIFFERENCES = [], {}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def record():
     """Write what was run and the largest differences, where the run was asked to."""
-    started = time.perf_counter()
-    yield
-    if os.environ.get("RLKIT_RECORD") and DIFFERENCES:
-        from benchmarks.evidence import write_record
-
-        worst = max(DIFFERENCES.values())
-        write_record(
-            "bridge-trl",
-            f"In 100 scripted and 100 sampled episodes TRL trains on the rewards that the environments paid; rewards, "
-            f"advantages and loss differ by at most {worst:.0e}.",
-            worst,
-            "largest difference",
-            sources=(
-                "rlkit/bridges/episodes.py",
-                "rlkit/bridges/examples/trl.py",
-                "rlkit/bridges/tools.py",
-                "rlkit/bridges/trl.py",
-                "tests/bridges/test_trl.py",
-            ),
-            packages=("accelerate", "torch", "transformers", "trl"),
-            command="python -m tests.bridges.run trl --record",
-            peer="trl",
-            runs=RUNS,
-            largest_differences=DIFFERENCES,
-            seconds=round(time.perf_counter() - started, 1),
-        )
-
-
-def ran(what, result, where="CPU"):
-    RUNS.append({"what": what, "where": where, "result": result})
-
-
-def equal(name, ours, theirs, tolerance=1e-6):
-    """Compare and remember the largest difference."""
-    difference = (ours.double() - theirs.double()).abs().max().item()
-    DIFFERENCES[name] = max(DIFFERENCES.get(name, 0.0), difference)
-    assert difference < tolerance, name
+    with recorded(
+        "trl",
+        "In 100 scripted and 100 sampled episodes TRL trains on the rewards that the environments paid; rewards, "
+        "advantages and loss differ by at most {worst}.",
+        sources=["rlkit/bridges/tools.py"],
+        packages=["accelerate", "torch", "transformers", "trl"],
+        peer="trl",
+    ):
+        yield
 
 
 def settings(folder, kind=GRPOConfig, **more):
@@ -191,7 +163,7 @@ def test_the_reward_of_a_hundred_scripted_episodes_is_what_trl_trains_on(scripte
     ours = group_advantages(rewards, groups)
     assert ours.abs().max() > 1
     equal("advantages of scripted episodes", ours, batch["advantages"], 1e-5)  # TRL's rewards are float32
-    ran("100 scripted episodes through environment_factory", "rewards and group advantages equal rlkit's")
+    REPORT["100 scripted episodes through environment_factory"] = "rewards and group advantages equal rlkit's"
 
 
 def test_the_tokens_are_those_that_were_written_and_only_they_count(scripted):
@@ -231,7 +203,7 @@ def test_the_loss_of_the_batch_is_that_of_rlkit(scripted):
         ours = grpo_loss(scores, scores, advantages, mask, 0.2, 0.2, "token_mean")
     assert abs(ours) > 1e-3
     equal("loss of scripted episodes", ours, theirs)
-    ran("loss of that batch (bnpo) with the model in float64", f"equals rlkit's: {theirs.item():.9f}")
+    REPORT["loss of that batch (bnpo) with the model in float64"] = f"equals rlkit's: {theirs.item():.9f}"
 
 
 def test_a_hundred_sampled_episodes_that_rlkit_plays_are_paid_as_a_replay_of_them_is(tmp_path):
@@ -266,7 +238,7 @@ def test_a_hundred_sampled_episodes_that_rlkit_plays_are_paid_as_a_replay_of_the
     equal("advantages of sampled episodes", group_advantages(rewards, groups), batch["advantages"], 1e-5)
     assert trainer.state.log_history[0]["reward"] == pytest.approx(rewards.mean().item(), abs=1e-6)
     assert batch["advantages"].abs().max() > 1
-    ran("100 sampled episodes through rollout_func", "a replay of the tokens earns what TRL trained on")
+    REPORT["100 sampled episodes through rollout_func"] = "a replay of the tokens earns what TRL trained on"
 
 
 @pytest.mark.parametrize("play", bridge.WAYS)
@@ -318,7 +290,7 @@ def test_rewards_of_chain_reach_the_advantages(kind, tmp_path):
     arguments = (True,) if kind == "grpo" else (False, "leave_one_out")
     ours = group_advantages(torch.tensor(paid), groups, *arguments)
     equal(f"advantages of Chain, {kind}", ours, batches[0]["advantages"], 1e-5)
-    ran(f"Chain with {kind.upper()}", "rewards and advantages equal rlkit's")
+    REPORT[f"Chain with {kind.upper()}"] = "rewards and advantages equal rlkit's"
 
 
 # The tokenizer of a tiny model with tools --------------------------------------------------------------------------
@@ -379,10 +351,8 @@ def test_the_example_trains_on_a_cpu_and_its_checkpoint_loads(play, tmp_path, ca
     pairs = zip(base.parameters(), trained.parameters(), strict=True)
     assert any((one - other).abs().max() > 1e-4 for one, other in pairs)
     first, last = (sum(part) / len(part) for part in (rewards[:5], rewards[-5:]))
-    ran(
-        f"the example, data agent, played by {play}, {steps} steps of 96 episodes, GRPO",
-        f"reward {first:.3f} -> {last:.3f}, {seconds:.0f} s",
-    )
+    what = f"the example, data agent, played by {play}, {steps} steps of 96 episodes, GRPO"
+    REPORT[what] = f"reward {first:.3f} -> {last:.3f}, {seconds:.0f} s"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
@@ -391,7 +361,8 @@ def test_the_example_trains_on_a_gpu(play, tmp_path):
     arguments = f"--task data_agent --play {play} --max_steps 5 --use_cpu false --bf16 true --output_dir {tmp_path}"
     trainer = example.main([*arguments.split(), "--disable_tqdm", "true"])
     assert trainer.model.device.type == "cuda" and trainer.state.global_step == 5
-    ran(f"the example, played by {play}, bfloat16", "five steps of 96 episodes", torch.cuda.get_device_name())
+    what = f"the example, played by {play}, bfloat16"
+    REPORT[what], DEVICES[what] = "five steps of 96 episodes", torch.cuda.get_device_name()
 
 
 def test_two_processes_train_together_on_a_cpu(tmp_path):
@@ -410,7 +381,7 @@ def test_two_processes_train_together_on_a_cpu(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("in 2 steps, saved to") == 1  # one process says so
     assert re.search(r"train_samples_per_second", done.stdout) and (tmp_path / "trl-run" / "config.json").is_file()
-    ran("the example in two processes (torchrun, gloo)", "two steps of 48 episodes")
+    REPORT["the example in two processes (torchrun, gloo)"] = "two steps of 48 episodes"
 
 
 def commands():
@@ -442,7 +413,7 @@ def test_the_commands_pass_the_parsers_of_accelerate_and_trl(number, tmp_path):
     task, args = example.parse([*given, "--use_cpu", "true", "--bf16", "false", "--output_dir", str(tmp_path)])
     assert task.task in example.OF_TASK and args.max_steps > 0
     assert args.use_vllm == ("--use_vllm" in given) and args.learning_rate == (1e-6 if "FOLDER" in given else 1e-3)
-    ran(f"command: {' '.join(command[:6])} ...", "accepted by the framework's parser")
+    REPORT[f"command: {' '.join(command[:6])} ..."] = "accepted by the framework's parser"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -450,7 +421,7 @@ def test_a_gpu_command_without_a_gpu_is_refused_by_trl_itself(tmp_path):
     given = commands()[2][3:]
     with pytest.raises(ValueError, match="Your setup doesn't support bf16/gpu") as refused:
         example.parse([*given, "--output_dir", str(tmp_path)])
-    ran("bf16 on a GPU", f"no GPU here, TRL says: {refused.value}")
+    REPORT["bf16 on a GPU"] = f"no GPU here, TRL says: {refused.value}"
 
 
 def test_vllm_that_is_missing_is_named_by_trl_itself(tmp_path):
@@ -459,7 +430,7 @@ def test_vllm_that_is_missing_is_named_by_trl_itself(tmp_path):
     args = settings(tmp_path, use_vllm=True, vllm_mode="colocate")
     with pytest.raises(ImportError, match="vLLM is not available") as refused:
         bridge.make_trainer(model, tokenizer, args, rows, "trl")
-    ran("vLLM", f"not installed here, TRL says: {refused.value}")
+    REPORT["vLLM"] = f"not installed here, TRL says: {refused.value}"
 
 
 @pytest.mark.parametrize(

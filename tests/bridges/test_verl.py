@@ -48,11 +48,9 @@ from rlkit.ppo import clipped_surrogate, ppo_loss
 from rlkit.rlhf import token_advantages
 from tests.bridges.from_text import write
 from tests.bridges.scripted import DATA_AGENT, HUNDRED
+from tests.bridges.seen import LARGEST, REPORT, equal, runs
 
 MODES = {"sequence_mean": "seq-mean-token-mean", "token_mean": "token-mean", "fixed_length": "seq-mean-token-sum-norm"}
-TOLERANCE = 1e-6
-LARGEST = {}
-REPORT = {}
 SOURCES = (
     "rlkit/bridges/episodes.py",
     "rlkit/bridges/examples/verl.py",
@@ -104,15 +102,8 @@ def record():
             command=command,
             peer="verl",
             seconds=round(time.perf_counter() - started, 1),
-            runs=[{"what": what, "where": "CPU", "result": result} for what, result in REPORT.items()],
+            runs=runs(),
         )
-
-
-def equal(name, ours, theirs):
-    """Compare and remember the largest difference."""
-    difference = (ours - theirs).detach().abs().max().item()
-    LARGEST[name] = max(LARGEST.get(name, 0.0), difference)
-    assert difference < TOLERANCE, name
 
 
 def draw(*shape, seed):

@@ -30,6 +30,7 @@ from rlkit.agents.rollouts import Trajectory
 from rlkit.agents.training import AgentConfig, episode_advantages, evaluate, update
 from rlkit.bridges.agent_lightning import Turn, agent, collect, framework
 from rlkit.bridges.episodes import rows
+from rlkit.bridges.examples import describe
 from rlkit.bridges.server import serving
 
 ENVIRONMENT = "rlkit/DataAgent-v0"
@@ -136,7 +137,7 @@ def main(given: list[str] | None = None) -> None:
     before = evaluate(model, tokenizer, DataAgent)
     train(options.steps, model, tokenizer)
     for name, figures in (("base", before), ("trained", evaluate(model, tokenizer, DataAgent))):
-        print(f"{name}: success {figures['success']:.3f}, cost {figures['cost']:.3f}, unsafe {figures['unsafe']:.3f}")
+        print(describe(name, figures))
 
 
 if __name__ == "__main__":

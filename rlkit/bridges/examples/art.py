@@ -30,6 +30,7 @@ from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.training import evaluate
 from rlkit.bridges.art import collect, framework, gather, pack
 from rlkit.bridges.episodes import rows
+from rlkit.bridges.examples import describe
 from rlkit.bridges.server import serving
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint
 from rlkit.lm.tokens import target_log_probabilities
@@ -129,8 +130,7 @@ def main(given: list[str] | None = None) -> None:
     model = train_on_a_cpu(options.steps)
     base, tokenizer = load_checkpoint(SHIPPED / "data_agent", "cpu")
     for name, one in (("base", base), ("trained", model)):
-        figures = evaluate(one, tokenizer, DataAgent)
-        print(f"{name}: success {figures['success']:.3f}, cost {figures['cost']:.3f}, unsafe {figures['unsafe']:.3f}")
+        print(describe(name, evaluate(one, tokenizer, DataAgent)))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from typing import Any
 from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.training import evaluate
 from rlkit.bridges.episodes import require, write_rows
+from rlkit.bridges.examples import describe
 from rlkit.bridges.ms_swift import PLUGIN, TEMPLATE, episode_rows
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint
 
@@ -100,10 +101,7 @@ def main(given: list[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         for name, checkpoint in (("base", SHIPPED / "data_agent"), ("trained", train(options.steps, folder))):
-            figures = evaluate(*load_checkpoint(checkpoint, "cpu"), DataAgent)
-            print(
-                f"{name}: success {figures['success']:.3f}, cost {figures['cost']:.3f}, unsafe {figures['unsafe']:.3f}"
-            )
+            print(describe(name, evaluate(*load_checkpoint(checkpoint, "cpu"), DataAgent)))
 
 
 if __name__ == "__main__":

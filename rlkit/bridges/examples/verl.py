@@ -38,6 +38,7 @@ import torch
 from rlkit.agents.data_agent import DataAgent
 from rlkit.agents.training import evaluate
 from rlkit.bridges.episodes import require
+from rlkit.bridges.examples import describe
 from rlkit.bridges.verl import episode_rows, write_run
 from rlkit.lm.checkpoints import SHIPPED, load_checkpoint, stop_tokens
 from rlkit.lm.sampling import continue_from
@@ -205,8 +206,7 @@ def main(given: list[str] | None = None) -> None:
     model = train_on_a_cpu(options.steps)
     base, tokenizer = load_checkpoint(SHIPPED / "data_agent", "cpu")
     for name, one in (("base", base), ("trained", model)):
-        figures = evaluate(one, tokenizer, DataAgent)
-        print(f"{name}: success {figures['success']:.3f}, cost {figures['cost']:.3f}, unsafe {figures['unsafe']:.3f}")
+        print(describe(name, evaluate(one, tokenizer, DataAgent)))
 
 
 if __name__ == "__main__":
