@@ -35,6 +35,12 @@ def empty_wheel(folder: Path) -> Path:
     return wheel
 
 
+def copy_of(course: Course, folder: Path) -> Course:
+    """Copy a whole course into a folder."""
+    shutil.copytree(course.folder.parent, folder, dirs_exist_ok=True)
+    return Course.at(folder / "autograder")
+
+
 @pytest.fixture(scope="session")
 def released_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     """A course folder with everything released and nothing handed in; tests copy it and never change it."""
@@ -52,9 +58,7 @@ def released_course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course
 @pytest.fixture(scope="session")
 def course(released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A copy in which tests may hand in and grade, each with students or assignments of its own."""
-    folder = tmp_path_factory.mktemp("shared")
-    shutil.copytree(released_course.folder.parent, folder, dirs_exist_ok=True)
-    return Course.at(folder / "autograder")
+    return copy_of(released_course, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture
@@ -66,17 +70,23 @@ def inbox(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def graded_class(course: Course) -> Course:
-    """The course, after nbgrader's own command has graded the example class."""
+def example_class(released_course: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """A course of its own after nbgrader's own command has graded the example class; tests copy and never change it."""
+    course = copy_of(released_course, tmp_path_factory.mktemp("example"))
     grade_example_class(course)
     return course
 
 
+@pytest.fixture(scope="module")
+def graded_class(example_class: Course, tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """The graded example class for the tests of one file, which may change it for those after them."""
+    return copy_of(example_class, tmp_path_factory.mktemp("graded"))
+
+
 @pytest.fixture
-def own_class(graded_class: Course, tmp_path: Path) -> Course:
-    """A copy of the graded example class that a test may change."""
-    shutil.copytree(graded_class.folder.parent, tmp_path / "teaching")
-    return Course.at(tmp_path / "teaching" / "autograder")
+def own_class(example_class: Course, tmp_path: Path) -> Course:
+    """The graded example class, as it was graded, for one test that may change it."""
+    return copy_of(example_class, tmp_path / "teaching")
 
 
 @pytest.fixture

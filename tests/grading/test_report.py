@@ -143,7 +143,6 @@ def test_the_page_shows_all_of_it_and_fetches_nothing(own_class: Course) -> None
         gradebook.find_submission("classwork", "ben").timestamp = datetime(2000, 1, 3)
         gradebook.update_or_create_student("zoe")
         gradebook.db.commit()
-        absent = len(gradebook.students) - 5  # zoe, and whoever other tests had in this course
     deadlines_file(own_class).write_text("[late]\npercent_per_day = 20\n[assignment.classwork]\ndue = 2000-01-01\n")
     record = read_record(own_class, "ben", "classwork")
     assert record is not None
@@ -154,7 +153,7 @@ def test_the_page_shows_all_of_it_and_fetches_nothing(own_class: Course) -> None
     assert_self_contained(similar)
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for part in (
-        f"nothing handed in: {absent}",
+        "nothing handed in: 1",
         "one 1.6 2 4 (80 %) 0 (0 %) 1 (20 %)", "the square instead of the double 1 20 %",
         "KeyError: &lt;b&gt;x", "ben: 1 day late: 20 % of the points earned, 0.4 off", "longest 98.5 s",
         "had been edited; it was restored", "likeness proves nothing",
