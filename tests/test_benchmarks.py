@@ -120,6 +120,23 @@ def test_a_tabular_record_is_complete(module, written, monkeypatch):
     assert set(record["versions"]) == {"python", "torch", "numpy", "gymnasium"}
 
 
+def test_a_record_grows_old_by_a_change_of_code_and_not_of_words(module, tmp_path):
+    source_hash = module("evidence").source_hash
+
+    def hashed(text: str, name: str = "code.py") -> str:
+        (tmp_path / name).write_text(text)
+        return source_hash([name], tmp_path)
+
+    code = '"""Says."""\n\n\ndef f(x):\n    """One.\n\n    Two.\n    """\n    return x + 1  # why\n'
+    reworded = '"""Says more."""\n\ndef f(x):\n    """Other."""\n    # for this reason\n    return x + 1\n'
+    assert hashed(code) == hashed(reworded)
+    for change in ("x + 2", 'x + "# 1"', "x + 1 if x else 0"):
+        assert hashed(code) != hashed(code.replace("x + 1", change))
+    assert hashed('TEXT = """one"""\n') != hashed('TEXT = """two"""\n'), "not every long string is a docstring"
+    assert hashed("def f(): 'one'\n") != hashed("def f(): 'two'\n"), "a docstring on the line of code is not cut"
+    assert hashed("# one\n", "data.json") != hashed("# two\n", "data.json")
+
+
 def test_cleanrl_ppo_counts_steps_and_stops_at_its_budget(module):
     run = module("cleanrl_ppo").train(seed=1, budget=1_024)
     assert (run.reached, run.steps) == (False, 1_024) and run.seconds > 0

@@ -6,26 +6,17 @@ A record whose measured files have changed since is marked: its figure may no lo
 from __future__ import annotations
 
 import html
-import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from execution_cache import ROOT
+from execution_cache import ROOT, benchmark_module
 from sphinx.util.docutils import SphinxDirective
 
 RESULTS = ROOT / "benchmarks" / "results"
 REQUIRED = ("name", "claim", "value", "unit", "command", "date", "machine", "versions", "source_hash")
-
-
-def hash_function() -> Callable[[Sequence[str]], str]:
-    """Return ``source_hash`` of benchmarks/evidence.py, so that writer and reader use the same one."""
-    spec = importlib.util.spec_from_file_location("benchmark_evidence", ROOT / "benchmarks" / "evidence.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.source_hash
 
 
 def read_records(folder: Path = RESULTS) -> list[dict[str, Any]]:
@@ -107,7 +98,7 @@ class EvidenceDirective(SphinxDirective):
             raise self.error(str(error)) from error
         if not records:
             return [nodes.paragraph("", "No measurement has been recorded yet.")]
-        source_hash = hash_function()
+        source_hash = benchmark_module("evidence").source_hash
         stale = [is_stale(record, source_hash) for record in records]
         number = f"{len(records)} record{'s' if len(records) > 1 else ''}"
         count = f"{number}; {sum(stale) or 'none'} marked because its code has changed since."

@@ -2,8 +2,9 @@
 
 jupyter-cache knows a notebook by its code cells and its kernel, so a change in rlkit would leave old outputs on
 the page. Each chapter therefore gets, when it is read, one more hidden cell at its end. Its comment holds a hash of
-the rlkit modules that the chapter imports, directly or through others, of the measurements that its cells name, and of
-constraints.txt; it also prints the peak memory of the run, which the chapter's header shows.
+the code (not the docstrings) of the rlkit modules that the chapter imports, directly or through others, of the
+measurements that its cells name, and of constraints.txt; it also prints the peak memory of the run, which the
+chapter's header shows.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import ast
 import fnmatch
 import hashlib
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 from jupyter_cache import get_cache
@@ -38,6 +41,17 @@ _peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print("peak memory", _peak // (2**20 if sys.platform == "darwin" else 2**10), "MB")
 ```
 """
+
+
+def benchmark_module(name: str) -> ModuleType:
+    """Load a module of benchmarks/, which is no package, so that the book and the measurements share its functions."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+what_runs = benchmark_module("evidence").what_runs
 
 
 def code_of(chapter: str) -> str:
@@ -107,7 +121,7 @@ def fingerprint(chapter: str) -> str:
     for path in [*sources_of(chapter), *records_of(chapter), ROOT / "constraints.txt"]:
         if path.is_file():
             digest.update(path.relative_to(ROOT).as_posix().encode())
-            digest.update(path.read_bytes())
+            digest.update(what_runs(path))
     return digest.hexdigest()[:16]
 
 

@@ -51,6 +51,8 @@ def test_a_change_in_an_indirect_module_changes_the_cache_key(tmp_path: Path, mo
     before = execution_cache.with_last_cell(CHAPTER)
     (package / "other.py").write_text("x = 2\n")
     assert execution_cache.with_last_cell(CHAPTER) == before
+    (package / "mdp.py").write_text('"""What it is about."""\n\nFiniteMDP = 1  # the same\n')
+    assert execution_cache.with_last_cell(CHAPTER) == before, "words change no output"
     (package / "mdp.py").write_text("FiniteMDP = 2\n")
     changed = execution_cache.with_last_cell(CHAPTER)
     assert changed != before
