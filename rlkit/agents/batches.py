@@ -48,6 +48,7 @@ def token_batch(
     advantages : Tensor, shape (B, T)
         Of turns.
     pad_id : int
+    device : device, optional
     """
     contexts = [(context, row) for row, one in enumerate(trajectories) for context in one.contexts]
     longest, count = max(len(context.ids) for context, _ in contexts), len(contexts)

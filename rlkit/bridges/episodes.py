@@ -1,4 +1,4 @@
-"""One episode as every bridge sees it: a conversation with a registered text environment, with the rewards it earned.
+"""One episode as every bridge sees it: a conversation with a registered text environment, with the rewards it earned::
 
     episode = Episode("rlkit/DataAgent-v0", seed=3)
     while not episode.ended:

@@ -53,7 +53,7 @@ class Environment(Protocol):
         """Length of an action vector, or 0."""
 
     def reset(self) -> Tensor:
-        """Start every episode anew; return the first observations, shape (*batch, *observation)."""
+        """Start every episode anew; return the first observations, shape ``(*batch, *observation)``."""
 
     def step(self, action: Tensor) -> Step:
         """Take one action in each episode."""

@@ -90,7 +90,7 @@ class CartPole(Seeded):
         return torch.empty_like(self.state).uniform_(-0.05, 0.05, generator=self._generator)
 
     def reset(self) -> Tensor:
-        """Start every episode near the upright position; return the states, shape (*batch, 4)."""
+        """Start every episode near the upright position; return the states, shape ``(*batch, 4)``."""
         self.state, self._started = self._initial_states(), True
         self.elapsed = torch.zeros_like(self.elapsed)
         return self.state

@@ -52,7 +52,7 @@ class Catch(Seeded):
         return torch.randint(self.columns, self.batch_shape, generator=self._generator, device=self.device)
 
     def reset(self) -> Tensor:
-        """Drop a ball on every board; return the boards, shape (*batch, rows * columns)."""
+        """Drop a ball on every board; return the boards, shape ``(*batch, rows * columns)``."""
         self.ball_column, self._started = self._drop(), True
         self.ball_row = torch.zeros_like(self.ball_column)
         self.paddle = torch.full_like(self.ball_column, self.columns // 2)
