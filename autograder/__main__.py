@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from autograder.course import Course
 
 COMMANDS = (
-    "release", "verify", "check", "collect", "grade", "regrade", "rubric", "deadline", "feedback", "export", "report",
-    "demo",
+    "release", "verify", "check", "progress", "collect", "grade", "regrade", "rubric", "deadline", "feedback", "export",
+    "report", "demo",
 )  # fmt: skip
-WITHOUT_COURSE = ("check",)
+WITHOUT_COURSE = ("check", "progress")
 FOR_TEACHING = ("nbgrader", "nbconvert", "jupytext", "rich", "alembic", "sqlalchemy")
 
 

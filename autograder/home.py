@@ -21,6 +21,7 @@ from autograder.checks import Exam, Misconception
 from autograder.diagnosis import compile_misconceptions, name_from_release, recorded
 from autograder.display import Report
 from autograder.errors import CourseError
+from autograder.kept_results import keep
 from autograder.limits import alarm
 from autograder.subject import Late, subject_of
 
@@ -110,7 +111,8 @@ def exam(name: str, folder: str | Path = ".") -> Callable[..., Report | HiddenRe
     folder : str or Path
         Where its public checks lie; the folder of the notebook.
     """
-    path = find_checks(name, Path(folder).resolve())
+    here = Path(folder).resolve()
+    path = find_checks(name, here)
     loaded = load_checks(name, path)
     if path.parent == SOLUTIONS / name:
         wrong = [one for one in collect(path.with_name("misconceptions.py")) if isinstance(one, Misconception)]
@@ -121,12 +123,13 @@ def exam(name: str, folder: str | Path = ".") -> Callable[..., Report | HiddenRe
         forbid(loaded.forbidden)
     except (ImportError, AttributeError) as error:
         raise CourseError(f"rlkit is not the version that belongs to {name} ({error}); install it again") from None
-    return make_check(loaded, compiled)
+    return make_check(loaded, compiled, here)
 
 
-def make_check(loaded: Exam, compiled: Compiled) -> Callable[..., Report | HiddenReport]:
-    """Return `check` for a loaded exam."""
+def make_check(loaded: Exam, compiled: Compiled, folder: Path | None = None) -> Callable[..., Report | HiddenReport]:
+    """Return `check` for a loaded exam; in *folder*, results are kept for `python -m autograder progress`."""
     loaded.limit = lambda seconds: alarm(PATIENCE * seconds)
+    told: list[str] = []
 
     def check(exercise: str, answer: Any, hidden: bool = False) -> Report | HiddenReport:
         """Check one answer and show, check by check, what was expected and what came."""
@@ -140,6 +143,10 @@ def make_check(loaded: Exam, compiled: Compiled) -> Callable[..., Report | Hidde
         if result.points < result.possible:
             with contextlib.suppress(Late):  # an answer without an end has no behaviour to compare
                 result.misconception = name_from_release(loaded, exercise, subject, compiled)
+        reason = keep(folder, loaded.name, result, answer) if folder else ""
+        if reason and not told:
+            told.append(reason)
+            print(f"This result is not kept for `python -m autograder progress`: {folder}: {reason}.")
         return Report(result)
 
     return check

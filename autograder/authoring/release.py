@@ -33,6 +33,7 @@ from autograder.authoring.author import (
     solution_regions,
     stripped_lines,
 )
+from autograder.authoring.chapters import chapters_by_assignment
 from autograder.configuration import load_configuration, source_folder
 from autograder.course import Course
 from autograder.diagnosis import compile_misconceptions
@@ -105,6 +106,7 @@ def _prepare(folder: Path) -> Prepared:
     try:
         assignment = load_assignment(folder)
         notebook, outline = compile_notebook(path)
+        chapter = chapters_by_assignment().get(folder.name)
         compiled = compile_misconceptions(assignment.visible, assignment.misconceptions)
     except CourseError:
         raise
@@ -113,6 +115,8 @@ def _prepare(folder: Path) -> Prepared:
     for exam in (assignment.visible, assignment.hidden):
         for problem in points_problems(outline, exam, path):
             raise CourseError(problem)
+    if chapter:
+        notebook.metadata["mastering_rl"] = chapter
     return Prepared(assignment, notebook, outline, released_misconceptions(folder / "checks.py", compiled))
 
 
