@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
+from trajectories import what_is_wrong
 
 
 class Widget(SphinxDirective):
@@ -32,6 +32,19 @@ class Widget(SphinxDirective):
             if not lowest <= value <= highest:
                 raise self.error(f"{self.name}: :{option}: is {value:g}, expected {lowest:g} to {highest:g}")
         return {option: f"{value:.12g}" for option, value in given.items()}
+
+    def several_numbers(self, option: str, fewest: int, most: int, lowest: float, highest: float) -> str:
+        """Return an option that is a row of numbers with spaces between, or say what is wrong with it."""
+        text = self.options.get(option, "")
+        try:
+            right = all(lowest <= float(each) <= highest for each in text.split())
+        except ValueError:
+            right = False
+        if not right or not fewest <= len(text.split()) <= most:
+            count = str(most) if fewest == most else f"{fewest} to {most}"
+            expected = f"expected {count} numbers from {lowest:g} to {highest:g}"
+            raise self.error(f"{self.name}: :{option}: is {text!r}, {expected}")
+        return text
 
     def data(self) -> str:
         """Return HTML to put into the element before the fallback text."""
@@ -144,15 +157,34 @@ class GroupAdvantages(Widget):
     option_spec: ClassVar[dict] = {"rewards": directives.unchanged_required, "name": directives.unchanged}
 
     def attributes(self) -> dict[str, str]:
-        """Return the rewards, numbers from 0 to 1 with spaces between."""
-        text = self.options.get("rewards", "")
-        try:
-            rewards = [float(one) for one in text.split()]
-        except ValueError:
-            rewards = []
-        if not 2 <= len(rewards) <= 12 or not all(0 <= one <= 1 for one in rewards):
-            raise self.error(f"group-advantages: :rewards: is {text!r}, expected 2 to 12 numbers from 0 to 1")
-        return {"rewards": text}
+        """Return the rewards."""
+        return {"rewards": self.several_numbers("rewards", 2, 12, 0, 1)}
+
+
+class PolicySimplex(Widget):
+    """A bandit with three arms: the exact policy gradient and sampled steps in the triangle of all policies."""
+
+    ranges: ClassVar[dict] = {"step-size": (0.05, 2), "entropy": (0, 1), "seed": (0, 2**32 - 1)}
+    option_spec: ClassVar[dict] = {
+        "rewards": directives.unchanged_required,
+        "start": directives.unchanged_required,
+        "step-size": float,
+        "entropy": float,
+        "seed": directives.nonnegative_int,
+        "name": directives.unchanged,
+    }
+
+    def attributes(self) -> dict[str, str]:
+        """Return rewards and a start of positive probabilities beside the numbers."""
+        given = super().attributes()
+        if "rewards" in self.options:
+            given["rewards"] = self.several_numbers("rewards", 3, 3, -5, 5)
+        if "start" in self.options:
+            given["start"] = self.several_numbers("start", 3, 3, 0.001, 1)
+            total = sum(float(each) for each in given["start"].split())
+            if abs(total - 1) > 1e-6:
+                raise self.error(f"policy-simplex: :start: sums to {total:g}, expected probabilities that sum to 1")
+        return given
 
 
 class FramePlayer(Widget):
@@ -173,45 +205,13 @@ class FramePlayer(Widget):
         return {"figure": self.options["figure"], **given}
 
 
-NUMBERS = ("rewards", "values", "next_values")
-FLAGS = ("terminated", "truncated")
-
-
-def what_is_wrong(trajectory: Any) -> str:
-    """Return what keeps a trajectory from being drawn, or "".
-
-    Parameters
-    ----------
-    trajectory : object
-        Expected: a dict of lists of equal length, three of numbers and two of booleans; optional are the list
-        ``returns`` and the text ``returns_label``.
-    """
-    if not isinstance(trajectory, dict):
-        return f"the trajectory is a {type(trajectory).__name__}, expected an object with {', '.join(NUMBERS + FLAGS)}"
-    needed, optional = {*NUMBERS, *FLAGS}, {"returns", "returns_label"}
-    if not needed <= trajectory.keys() <= needed | optional:
-        return f"the trajectory has {sorted(trajectory)}, expected {sorted(needed)} and perhaps {sorted(optional)}"
-    lists = {key: value for key, value in trajectory.items() if key != "returns_label"}
-    for key, value in lists.items():
-        kind = bool if key in FLAGS else (int, float)
-        right = isinstance(value, list) and all(
-            isinstance(each, kind) and isinstance(each, bool) == (key in FLAGS) and math.isfinite(each)
-            for each in value
-        )
-        if not right:
-            return f"{key} is not a list of {'true and false' if key in FLAGS else 'finite numbers'}"
-    lengths = {key: len(value) for key, value in lists.items()}
-    if len(set(lengths.values())) != 1 or not lengths["rewards"]:
-        return f"lists of lengths {lengths}, expected one length of at least 1"
-    return ""
-
-
 WIDGETS = {
     "cliff-walking": CliffWalking,
     "clipped-surrogate": ClippedSurrogate,
     "frame-player": FramePlayer,
     "gae-dial": GaeDial,
     "group-advantages": GroupAdvantages,
+    "policy-simplex": PolicySimplex,
     "preference-dial": PreferenceDial,
 }
 

@@ -23,7 +23,11 @@ from torch import Tensor
 from rlkit.advantages import generalized_advantage_estimate, returns_to_go
 from rlkit.dpo import dpo_loss, implicit_reward
 from rlkit.group_objective import group_advantages
+from rlkit.mdp import FiniteMDP
+from rlkit.policies import categorical_entropy, categorical_log_probability
+from rlkit.policy_gradient import expected_return, policy_gradient
 from rlkit.ppo import clipped_surrogate
+from rlkit.reinforce import policy_gradient_loss
 from rlkit.reward_model import bradley_terry_loss
 from rlkit.seeding import make_generator
 from rlkit.tabular import q_learning_target, sarsa_target
@@ -33,7 +37,15 @@ from tests.browser.test_pages import AXE
 pytestmark = pytest.mark.browser
 
 STATIC = ROOT / "book" / "_static"
-NAMES = ("cliff-walking", "clipped-surrogate", "frame-player", "gae-dial", "group-advantages", "preference-dial")
+NAMES = (
+    "cliff-walking",
+    "clipped-surrogate",
+    "frame-player",
+    "gae-dial",
+    "group-advantages",
+    "policy-simplex",
+    "preference-dial",
+)
 TOLERANCE = 1e-10
 
 
@@ -374,6 +386,161 @@ def test_the_sliders_switches_and_buttons_of_a_group_are_followed(page) -> None:
     assert heights[0] == pytest.approx(3 * heights[1])
 
 
+# The triangle of policies --------------------------------------------------------------------------------------------
+
+
+def three_arms(rewards: Tensor) -> FiniteMDP:
+    """Return the bandit as an MDP: state 0 is the choice, state 1 the end."""
+    pay, start = torch.stack([rewards, torch.zeros_like(rewards)]), torch.tensor([1.0, 0.0], dtype=torch.float64)
+    return FiniteMDP(torch.ones(2, 3, 1, dtype=torch.float64), pay, 1.0, torch.ones(2, 3, 1, dtype=torch.int64), start)
+
+
+def objective_and_gradient(logits: Tensor, rewards: Tensor, entropy_weight: float) -> tuple[Tensor, Tensor]:
+    """Return the expected reward with its entropy bonus, and its gradient, by autograd through rlkit."""
+    free = logits.clone().requires_grad_()
+    both = torch.stack([free, torch.zeros_like(free)])
+    value = expected_return(three_arms(rewards), both) + entropy_weight * categorical_entropy(free)
+    return value.detach(), torch.autograd.grad(value, free)[0]
+
+
+def one_sample(logits: Tensor, rewards: Tensor, entropy_weight: float, with_baseline: bool, arm: int) -> Tensor:
+    """Return the estimate of the gradient from one arm that was drawn: minus the gradient of rlkit's loss."""
+    free = logits.clone().requires_grad_()
+    log_probability = categorical_log_probability(free, torch.tensor(arm))
+    baseline = objective_and_gradient(logits, rewards, entropy_weight)[0] if with_baseline else 0.0
+    advantage = rewards[arm] - entropy_weight * log_probability.detach() - baseline
+    return -torch.autograd.grad(policy_gradient_loss(log_probability, advantage), free)[0]
+
+
+def draw_bandits(count: int, seed: int) -> tuple[Tensor, Tensor]:
+    generator = make_generator(seed, "bandits")
+    logits, rewards = torch.randn(2, count, 3, generator=generator, dtype=torch.float64).mul(2)
+    rewards[0] = 1.5  # all arms alike
+    return logits, rewards
+
+
+@pytest.mark.parametrize("entropy_weight", [0.0, 0.3])
+def test_objective_gradient_and_variance_of_the_triangle_are_those_of_rlkit(page, entropy_weight: float) -> None:
+    element = widget(page, "<policy-simplex></policy-simplex>")
+    logits, rewards = draw_bandits(60, 11)
+    given = element.evaluate(
+        """({ constructor: own }, bandits) => bandits.map(each => [own.objective(...each), ...own.gradient(...each),
+            own.variance(...each, false), own.variance(...each, true)])""",
+        [[theta, reward, entropy_weight] for theta, reward in zip(logits.tolist(), rewards.tolist(), strict=True)],
+    )
+    expected = []
+    for theta, reward in zip(logits, rewards, strict=True):
+        value, gradient = objective_and_gradient(theta, reward, entropy_weight)
+        policy, spreads = theta.softmax(dim=-1), []
+        for with_baseline in (False, True):
+            samples = torch.stack([one_sample(theta, reward, entropy_weight, with_baseline, arm) for arm in range(3)])
+            assert largest_difference(policy @ samples, gradient) < TOLERANCE  # a baseline changes no mean
+            spreads.append(policy @ (samples - gradient).square().sum(dim=-1))
+        if entropy_weight == 0:
+            exact = policy_gradient(three_arms(reward), torch.stack([theta, torch.zeros(3).double()]))[0]
+            assert largest_difference(exact, gradient) < TOLERANCE
+        expected.append(torch.stack([value, *gradient, *spreads]))
+    assert largest_difference(given, torch.stack(expected)) < TOLERANCE
+
+
+@pytest.mark.parametrize("entropy_weight", [0.0, 0.2])
+def test_the_exact_path_follows_the_gradient_of_rlkit(page, entropy_weight: float) -> None:
+    attributes = f'rewards="2 1 -1" start="0.1 0.2 0.7" step-size="0.5" entropy="{entropy_weight}"'
+    element = widget(page, f"<policy-simplex {attributes}></policy-simplex>")
+    element.get_by_role("button", name="100 steps").click()
+    theta = torch.tensor([0.1, 0.2, 0.7], dtype=torch.float64).log()
+    rewards, path = torch.tensor([2.0, 1.0, -1.0], dtype=torch.float64), [theta]
+    for _ in range(100):
+        path.append(path[-1] + 0.5 * objective_and_gradient(path[-1], rewards, entropy_weight)[1])
+    assert largest_difference(element.evaluate("e => e.exact"), torch.stack(path)) < TOLERANCE
+    shown = element.locator("table tr:nth-child(2) td").first.inner_text()
+    assert shown == f"{float(path[-1].softmax(dim=-1)[0]):.3f}"
+    # With the entropy the best policy is proportional to exp(r / c), and nothing moves there; without it, a corner.
+    goal = torch.tensor(element.evaluate("e => e.goal"), dtype=torch.float64)
+    if entropy_weight:
+        assert float(objective_and_gradient(goal.log(), rewards, entropy_weight)[1].abs().max()) < TOLERANCE
+    else:
+        assert goal.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("with_baseline", [False, True])
+def test_every_sampled_step_is_that_of_rlkit_for_the_arm_that_was_drawn(page, with_baseline: bool) -> None:
+    element = widget(page, '<policy-simplex rewards="3 2 1" step-size="0.3" entropy="0.1" seed="4"></policy-simplex>')
+    if with_baseline:
+        page.get_by_label("baseline").check()
+    for _ in range(3):
+        page.get_by_role("button", name="10 steps").click()
+    runs, rewards = element.evaluate("e => e.runs"), torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)
+    assert len(runs) == 5 and len({tuple(run["arms"]) for run in runs}) == 5
+    for run in runs:
+        theta = torch.full((3,), 1 / 3, dtype=torch.float64).log()
+        assert len(run["arms"]) == 30
+        for k, arm in enumerate(run["arms"], start=1):
+            theta = theta + 0.3 * one_sample(theta, rewards, 0.1, with_baseline, arm)
+            assert largest_difference(run["path"][k], theta) < TOLERANCE
+
+
+def test_the_arms_are_drawn_with_the_probabilities_of_the_policy(page) -> None:
+    element = widget(page, "<policy-simplex></policy-simplex>")
+    arms = element.evaluate(
+        "e => e.constructor.sampled([0.2, 0.3, 0.5].map(Math.log), [0, 0, 0], 0, 0, false, 20000,"
+        " e.constructor.generator(1)).arms"
+    )
+    expected = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    shares = torch.tensor(arms).bincount(minlength=3) / len(arms)
+    assert bool(((shares - expected).abs() < 5 * (expected * (1 - expected) / len(arms)).sqrt()).all()), shares
+
+
+def test_the_same_number_added_to_all_rewards_changes_the_samples_only(page) -> None:
+    element = widget(page, '<policy-simplex rewards="1 0.5 0"></policy-simplex>')
+    read = "e => [e.exact, e.shadowRoot.querySelector('.field').getAttribute('d'), e.runs.map(run => run.path)]"
+    page.get_by_role("button", name="100 steps").click()
+    before = element.evaluate(read)
+    page.get_by_role("button", name="all + 1").click()
+    after = element.evaluate(read)
+    assert largest_difference(before[0], torch.tensor(after[0], dtype=torch.float64)) < TOLERANCE
+    assert before[2] != after[2]
+    page.get_by_label("baseline").check()
+    with_baseline = element.evaluate(read)[2]
+    page.get_by_role("button", name="all − 1").click()
+    shifted_back = torch.tensor(element.evaluate(read)[2], dtype=torch.float64)
+    assert largest_difference(with_baseline, shifted_back) < 1e-8  # a baseline takes the shift out of every sample
+
+
+def test_the_numbers_of_the_chapter_and_the_plateau_are_named(page) -> None:
+    element = widget(page, '<policy-simplex rewards="1 0.5 0" step-size="1" seed="5"></policy-simplex>')
+    assert "variance 0.222 without and 0.056 with the baseline" in status(element)
+    page.get_by_role("button", name="all + 1").click()
+    assert "variance 1.556 without and 0.056 with the baseline" in status(element)
+    likeliest = "e => e.runs.map(run => run.path.at(-1)).map(theta => theta.indexOf(Math.max(...theta)) + 1)"
+    for _ in range(3):
+        page.get_by_role("button", name="10 steps").click()
+    assert sorted(element.evaluate(likeliest)) == [1, 2, 2, 2, 2]
+    page.get_by_label("baseline").check()
+    assert element.evaluate(likeliest) == [1] * 5
+    page.get_by_label("baseline").uncheck()
+    page.get_by_role("button", name="restart").click()
+    page.get_by_label("start").select_option("near arm 3")
+    assert "A plateau: arm 3 has nearly all of the probability" in status(element)
+    page.get_by_role("button", name="all alike").click()
+    assert "the gradient is zero everywhere, and yet the sampled runs move" in status(element)
+    page.get_by_role("button", name="100 steps").click()
+    page.get_by_role("button", name="restart").click()
+    assert element.evaluate("e => e.steps") == 0
+    page.get_by_label("reward of arm 2").focus()
+    page.keyboard.press("End")
+    assert element.evaluate("e => e.rewards[1]") == 5
+
+
+def test_a_click_in_the_triangle_sets_the_start(page) -> None:
+    element = widget(page, "<policy-simplex></policy-simplex>")
+    box = element.locator("svg").bounding_box()
+    side = box["width"] - 28
+    page.mouse.click(box["x"] + 14 + side * (0.3 + 0.5 / 2), box["y"] + 26 + side * math.sqrt(0.75) * 0.5)
+    assert element.evaluate("e => e.start") == pytest.approx([0.5, 0.2, 0.3], abs=0.01)
+    assert page.get_by_label("start").input_value() == "where you clicked"
+
+
 # Preferences -----------------------------------------------------------------------------------------------------
 
 
@@ -512,6 +679,7 @@ FENCES = {
     "frame-player": ":figure: fig-strip\n:frames: 4",
     "gae-dial": ":file: trajectory.json\n:gae-lambda: 0.9\n:discount: 0.95",
     "group-advantages": ":rewards: 1 0 0.5 1",
+    "policy-simplex": ":rewards: 2 1 -0.5\n:start: 0.2 0.3 0.5\n:step-size: 0.7\n:entropy: 0.1\n:seed: 3",
     "preference-dial": ":kind: policy\n:beta: 0.3\n:chosen: 0.1\n:rejected: 0.4\n:reference-chosen: 0.2",
     "gridworld-planner": ":map: ..G|S.P\n:discount: 0.5",
 }
@@ -600,6 +768,9 @@ def test_the_options_of_a_directive_become_attributes(browser, small_book) -> No
     assert page.locator("gae-dial").evaluate("e => [e.gaeLambda, e.discount]") == [0.9, 0.95]
     page.goto(f"{small_book}/group-advantages.html")
     assert page.locator("group-advantages").evaluate("e => e.rewards") == [1, 0, 0.5, 1]
+    page.goto(f"{small_book}/policy-simplex.html")
+    read = "e => [...e.rewards, ...e.start, e.alpha, e.entropy, e.seed]"
+    assert page.locator("policy-simplex").evaluate(read) == [2, 1, -0.5, 0.2, 0.3, 0.5, 0.7, 0.1, 3]
     page.goto(f"{small_book}/preference-dial.html")
     read = "e => [e.ofPolicy, e.beta, e.chosen, e.rejected, e.before.chosen, e.before.rejected]"
     assert page.locator("preference-dial").evaluate(read) == [True, 0.3, 0.1, 0.4, 0.2, 0.4]
@@ -629,10 +800,35 @@ WRONG_TRAJECTORIES = {
 
 @pytest.mark.parametrize("reason", WRONG_TRAJECTORIES)
 def test_a_wrong_trajectory_is_refused_at_build_time(reason: str) -> None:
-    from widgets import what_is_wrong
+    from trajectories import what_is_wrong
 
     assert what_is_wrong(WRONG_TRAJECTORIES[reason])
     assert what_is_wrong({**make_trajectory(3, 0, 0.5), "returns": [1, 2, 3], "returns_label": "measured"}) == ""
+
+
+REFUSED = {
+    ":rewards: 1 0": "policy-simplex: :rewards: is '1 0', expected 3 numbers from -5 to 5",
+    ":rewards: 1 0 nan": "policy-simplex: :rewards: is '1 0 nan', expected 3 numbers from -5 to 5",
+    ":rewards: 1 one 0": "policy-simplex: :rewards: is '1 one 0', expected 3 numbers from -5 to 5",
+    ":start: 0.5 0.5 0": "policy-simplex: :start: is '0.5 0.5 0', expected 3 numbers from 0.001 to 1",
+    ":start: 0.5 0.4 0.2": "policy-simplex: :start: sums to 1.1, expected probabilities that sum to 1",
+    ":step-size: 3": "policy-simplex: :step-size: is 3, expected 0.05 to 2",
+    ":entropy: -0.1": "policy-simplex: :entropy: is -0.1, expected 0 to 1",
+    ":entropy: much": "could not convert string to float: 'much'",
+    ":baseline: on": "['baseline'] (allowed:",
+}
+
+
+def test_wrong_options_are_refused_with_what_was_expected(tmp_path: Path) -> None:
+    settings = {"extensions": str(ROOT / "book" / "_ext"), "static": str(STATIC), "scripts": []}
+    (tmp_path / "conf.py").write_text(CONFIGURATION.format(**settings), encoding="utf-8")
+    text = "\n".join(directive("policy-simplex", options) for options in REFUSED)
+    (tmp_path / "index.md").write_text(f"# Wrong\n\n{text}", encoding="utf-8")
+    complaints = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", str(tmp_path), str(tmp_path / "site")], capture_output=True, text=True
+    ).stderr
+    for options, message in REFUSED.items():
+        assert message in complaints, (options, complaints)
 
 
 @pytest.mark.parametrize("name", NAMES)
