@@ -125,7 +125,7 @@ def print_notebook_report(report: NotebookReport) -> int:
     for error in report.errors:
         print(f"an error in {error}")
     if not report.possible:
-        print("no check ran: expected the first cell `check = exam(...)` and cells with check(...)")
+        print("no check ran: expected a cell `check = exam(...)` and cells with check(...)")
         return 1
     print(
         f"{report.points:g} of {report.possible:g} points in the visible checks; further checks run after you hand in."

@@ -34,6 +34,7 @@ from autograder.authoring.author import (
     stripped_lines,
 )
 from autograder.authoring.chapters import chapters_by_assignment
+from autograder.authoring.install_cell import pinned, site_address, with_install_cell
 from autograder.configuration import load_configuration, source_folder
 from autograder.course import Course
 from autograder.diagnosis import compile_misconceptions
@@ -50,8 +51,9 @@ README = """{name}
 2. Then                           .venv/bin/pip install jupyterlab {wheel}
 3. Then                           .venv/bin/jupyter lab {name}.ipynb
 
-Keep {name}_checks.py and {name}_misconceptions.json beside the notebook: its first cell reads them.
+Keep {name}_checks.py and {name}_misconceptions.json beside the notebook, which reads them.
 To check the whole notebook:    .venv/bin/python -m autograder check {name}.ipynb
+What is done and what is next:  .venv/bin/python -m autograder progress .
 Hand in {name}.ipynb. Further checks run after you hand in.
 """
 
@@ -115,6 +117,7 @@ def _prepare(folder: Path) -> Prepared:
     for exam in (assignment.visible, assignment.hidden):
         for problem in points_problems(outline, exam, path):
             raise CourseError(problem)
+    with_install_cell(notebook, folder.name, site_address())
     if chapter:
         notebook.metadata["mastering_rl"] = chapter
     return Prepared(assignment, notebook, outline, released_misconceptions(folder / "checks.py", compiled))
@@ -192,15 +195,9 @@ def write_archive(folder: Path, archive: Path, wheel: Path) -> None:
     name = folder.name
     files = [folder / f"{name}.ipynb", folder / f"{name}_checks.py", folder / f"{name}_misconceptions.json"]
     members = {path.name: path.read_bytes() for path in [*files, wheel]}
-    members["README.txt"] = README.format(name=name, wheel=wheel.name, torch=_pinned("torch")).encode()
+    members["README.txt"] = README.format(name=name, wheel=wheel.name, torch=pinned("torch")).encode()
     unfinished = archive.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as packed:
         for member, content in sorted(members.items()):
             packed.writestr(zipfile.ZipInfo(f"{name}/{member}", (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
     unfinished.replace(archive)
-
-
-def _pinned(package: str) -> str:
-    """Return the tested version of a package, ``torch==...``."""
-    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return next(line.strip() for line in lines if line.startswith(f"{package}=="))

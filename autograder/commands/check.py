@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from autograder.course import Course
 
 
-PURPOSE = "check a notebook as its first cell would, from the shell"
+PURPOSE = "check a notebook from the shell, as its own cells would"
 EXAMPLES = """\
   python -m autograder check bellman.ipynb"""
 
