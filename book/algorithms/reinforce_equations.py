@@ -64,7 +64,7 @@ def _(random: np.random.Generator):
     yield G, advantages.returns_to_go(*tensors(r, V, terminated, truncated), GAMMA)
 
 
-@equation("eq-categorical", latex="52bc30551d41", function="rlkit.policies.categorical_log_probability")
+@equation("eq-categorical", latex="1b515cd270f2", function="rlkit.policies.categorical_log_probability")
 def _(random: np.random.Generator):
     z, a = random.normal(size=(B, A)), random.integers(A, size=B)
     expected = [z[i, a[i]] - math.log(sum(math.exp(each) for each in z[i])) for i in range(B)]
