@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from figure_panels import panels
 
 # Names of the CSS variables: --figure-blue and so on. A test keeps this table equal to rlkit.plotting.PALETTE.
 COLOURS = {
@@ -26,6 +27,7 @@ COLOURS = {
     "#ffffff": "paper",
 }
 PROLOGUE = re.compile(r"\A.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
+WIDEST_IN_TEXT = 440.0  # points: the column of text
 OPENING = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 
 
@@ -41,18 +43,26 @@ def inline_svg(svg: str, description: str, prefix: str) -> str:
     prefix : str
         Put before every id.
     """
+    parts = panels(svg)
     svg = PROLOGUE.sub("", svg)
     opening = OPENING.match(svg)
     attributes = dict(re.findall(r'([\w:]+)="([^"]*)"', opening.group(0)))
     label = f' role="img" aria-label="{html.escape(description)}"' if description else ' aria-hidden="true"'
     width = attributes.get("width", "")
-    head = f'<svg class="figure-svg" viewBox="{attributes["viewBox"]}" style="width: {width}"{label}>'
+    wide = " wide" if float(attributes["viewBox"].split()[2]) > WIDEST_IN_TEXT else ""
+    kind = f"figure-svg{wide}{' in-panels' if parts else ''}"
+    head = f'<svg class="{kind}" viewBox="{attributes["viewBox"]}" style="width: {width}"{label}>'
     body = svg[opening.end() :]
     body = re.sub(r'\bid="', f'id="{prefix}-', body)
     body = re.sub(r'(xlink:href="#|\burl\(#)', rf"\g<1>{prefix}-", body)
     body = body.replace("xlink:href=", "href=")
     body = re.sub(r"#[0-9a-fA-F]{6}\b", _variable, body)
-    return head + re.sub(r"\n\s*", "\n", body)
+    whole = head + re.sub(r"\n\s*", "\n", body)
+    if not parts:
+        return whole
+    return (
+        f'{whole}<div class="figure-panels" aria-hidden="true">{"".join(part.picture(prefix) for part in parts)}</div>'
+    )
 
 
 def _variable(match: re.Match) -> str:
