@@ -92,7 +92,7 @@ def _plain_block(match: re.Match, glued: dict[str, str]) -> str:
     name, title = match["name"], match["title"].strip()
     body = OPTION_LINES.sub("", match["body"]).strip()
     label = re.search(r"^:label:\s*(\S+)", match["body"], re.M)
-    if name == "chapter-header":
+    if name in ("chapter-header", "local-symbols"):
         return ""
     if name == "formula" or (name == "math" and label):
         return _tagged(body, title or label.group(1))
