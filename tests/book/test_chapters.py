@@ -22,7 +22,9 @@ CELL = re.compile(
 )
 WORDS = (1_500, 3_500)
 LONGEST_CELL = 15
-LAST_SECTIONS = ("Summary", "What this chapter could not show", "Further reading")
+LAST_SECTIONS = ("Summary", "Reading questions", "What this chapter could not show", "Further reading")
+READING_QUESTIONS = 5
+WORDS_OF_AN_ANSWER = 25
 
 chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
@@ -33,10 +35,17 @@ def text_of(chapter: Path) -> str:
 
 
 def prose(chapter: Path) -> str:
-    """Return a chapter without code cells, displayed mathematics and directive lines."""
-    text = CELL.sub("", text_of(chapter)).split("\n---\n", 1)[-1]
-    text = re.sub(r"^\$\$.*?\$\$.*?$|^```\{(formula|listing|literalinclude|raw)\}.*?^```", "", text, flags=re.M | re.S)
+    """Return a chapter without code cells, reading questions, displayed mathematics and directive lines."""
+    text = CELL.sub("", text_of(chapter)).split("\n---\n", 1)[-1].replace(reading_questions(chapter), "")
+    blocks = r"^```\{(formula|listing|literalinclude|raw|local-symbols)\}.*?^```"
+    text = re.sub(rf"^\$\$.*?\$\$.*?$|{blocks}", "", text, flags=re.M | re.S)
     return re.sub(r"^[`:]{3,}.*$|^:\w[\w-]*:.*$", "", text, flags=re.M)
+
+
+def reading_questions(chapter: Path) -> str:
+    """Return the section of reading questions, with its heading."""
+    section = re.search(r"^## Reading questions\n.*?(?=^## |\Z)", text_of(chapter), re.M | re.S)
+    return section.group() if section else ""
 
 
 def header(chapter: Path) -> dict[str, str]:
@@ -48,7 +57,7 @@ def header(chapter: Path) -> dict[str, str]:
 
 def test_every_page_is_in_the_contents_and_every_entry_is_a_page() -> None:
     written = {str(path.relative_to(BOOK).with_suffix("")) for path in BOOK.rglob("*.md")}
-    written = {name for name in written if not name.startswith(("_build", "exercises"))}
+    written = {name for name in written if not name.startswith(("_build", "exercises", "solutions/"))}
     assert written == set(pages_in_contents())
 
 
@@ -75,7 +84,18 @@ def test_a_chapter_has_one_title_and_ends_as_the_others_do(chapter: Path) -> Non
     outline = CELL.sub("", text_of(chapter).split("\n---\n", 1)[-1])
     assert len(re.findall(r"^# ", outline, re.M)) == 1
     sections = re.findall(r"^## (.+)$", outline, re.M)
-    assert tuple(sections[-3:]) == LAST_SECTIONS, sections
+    assert tuple(sections[-len(LAST_SECTIONS) :]) == LAST_SECTIONS, sections
+
+
+@chapters
+def test_a_chapter_ends_with_questions_whose_answers_are_worked_and_folded(chapter: Path) -> None:
+    section = reading_questions(chapter)
+    folded = re.findall(r"^(:{3,})\{dropdown\} Question: \S[^\n]*\n(.*?)^\1$", section, re.M | re.S)
+    assert len(folded) >= READING_QUESTIONS, f"{chapter.name} has {len(folded)} reading questions"
+    assert section.count("{dropdown}") == len(folded), f"{chapter.name}: a fold that is not a question"
+    for _, answer in folded:
+        count = len(answer.split())
+        assert count >= WORDS_OF_AN_ANSWER, f"{chapter.name}: an answer of {count} words:\n{answer}"
 
 
 @chapters
