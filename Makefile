@@ -48,11 +48,11 @@ test-bridges: setup ## the bridges' tests, each with its real framework in an en
 verify: setup ## solutions full, blanks zero, misconceptions caught and named, alternatives accepted
 	$(RUN) -m autograder verify
 
-site: setup ## build the website into _build/html
-	$(RUN) book/build.py
+site: setup ## build the website into _build/html (SOLUTIONS=no leaves the solutions out)
+	$(RUN) book/build.py $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
 serve: setup ## serve the website on localhost
-	$(RUN) book/build.py --serve
+	$(RUN) book/build.py --serve $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
 grade-demo: setup ## grade a demo class: a right, a half-right and a hostile submission
 	$(RUN) -m autograder demo

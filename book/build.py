@@ -1,6 +1,7 @@
 """Build the website: run the chapters that changed, side by side, then write the pages.
 
     python book/build.py                          the site, into _build/html
+    python book/build.py --without-solutions      the same, and nothing in it tells of the exercises' solutions
     python book/build.py --run foundations/mdp    run one chapter and say what it costs
     python book/build.py --serve                  build, then serve on this computer only
 
@@ -30,11 +31,13 @@ ROOT = BOOK.parent
 OUTPUT = ROOT / "_build"
 SITE = OUTPUT / "html"
 CACHE = OUTPUT / ".jupyter_cache"
+CONTENTS = OUTPUT / "_toc.yml"  # of this build: with solutions, or without
 BUILT_FROM = OUTPUT / ".built_from"
 CELL_TIMEOUT = 180
 sys.path.insert(0, str(BOOK / "_ext"))
 
 from execution_cache import is_notebook, peak_memory, with_last_cell  # noqa: E402
+from solution_pages import pages_of_solutions  # noqa: E402
 from table_of_contents import pages_in_contents  # noqa: E402
 
 # One thread a kernel, since chapters run side by side; and the kernel of this environment, not one of the user's.
@@ -143,8 +146,8 @@ def run_chapters(waiting: list[Path]) -> bool:
 
 def hash_of_inputs() -> str:
     """Return a hash of every file that the pages are made from."""
-    patterns = ("_config.yml", "constraints.txt", "book/**/*", "rlkit/**/*.py", "benchmarks/**/*")
-    digest = hashlib.sha256()
+    patterns = ("_config.yml", "constraints.txt", "book/**/*", "rlkit/**/*.py", "benchmarks/**/*", "solutions/**/*")
+    digest = hashlib.sha256(CONTENTS.read_bytes())
     for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
         if path.suffix != ".pyc":
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -159,7 +162,7 @@ def is_current() -> bool:
 def build_pages(verbose: bool) -> bool:
     """Run Jupyter Book; every warning is an error."""
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(BOOK)]
-    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(BOOK / "_toc.yml"), "--path-output", str(ROOT)]
+    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(CONTENTS), "--path-output", str(ROOT)]
     command += ["-W", "-n", "--keep-going", *([] if verbose else ["-q"])]
     print("Writing the pages.", flush=True)
     inputs = hash_of_inputs()
@@ -200,18 +203,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0 if the site stands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", metavar="PAGE", help="run one chapter, such as foundations/mdp, and build nothing")
+    parser.add_argument("--without-solutions", action="store_true", help="leave every page of solutions out")
     parser.add_argument("--serve", action="store_true", help="serve the site afterwards")
     parser.add_argument("--port", type=int, default=8000, help="port for --serve; 0 takes a free one")
     parser.add_argument("--verbose", action="store_true", help="show what Sphinx does")
     options = parser.parse_args(arguments)
+    with_solutions = not options.without_solutions
     if options.run:
-        return 0 if report_run(options.run) else 1
+        with contextlib.ExitStack() as stack:
+            if options.run.startswith("solutions/"):  # such a page exists while a build goes on
+                stack.enter_context(only_one_build())
+                stack.enter_context(pages_of_solutions(True, CONTENTS))
+            return 0 if report_run(options.run) else 1
     start = time.perf_counter()
-    with only_one_build():
+    with only_one_build(), pages_of_solutions(with_solutions, CONTENTS):
         if is_current():
             print(f"Nothing has changed since the last build. Read: {SITE / 'index.html'}", flush=True)
         else:
-            if not run_chapters(chapters_to_run(pages_in_contents())):
+            if not run_chapters(chapters_to_run(pages_in_contents(CONTENTS))):
                 print("A chapter failed (above); the site was not built.", file=sys.stderr)
                 return 1
             if not build_pages(options.verbose):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 CHECKS = ("checks.py", "hidden_checks.py", "misconceptions.py")
-NOT_FOR_GRADING = ("alternatives.py",)
+NOT_FOR_GRADING = ("alternatives.py", "discussion.md")
 EVERYTHING = "*"
 REGISTERING = {"add", "probe", "misconception"}
 LOOKS_EVERYWHERE = {"globals", "vars", "eval", "exec", "sys", "inspect"}

@@ -101,13 +101,22 @@ def facts(app, docname: str, doctree: nodes.document, options: dict) -> list[tup
         points = f" ({options['points']} points)" if options.get("points") else ""
         address = exercise_address(options["assignment"])
         link = f'<a href="{up}{address}" download>{name}</a>' if address else f"<code>{name}</code>"
-        found.append(("Exercises", link + points))
+        found.append(("Exercises", link + points + link_to_solutions(app.env, up, name)))
     return found
 
 
 def fill_in(app, doctree: nodes.document, docname: str) -> None:
     """Sphinx event: replace the placeholder."""
     for node in list(doctree.findall(ChapterHeader)):
+def link_to_solutions(env, up: str, assignment: str) -> str:
+    """Return a folded link to the solutions of an assignment; nothing in a site that is built without them."""
+    page = f"solutions/{assignment}"
+    if page not in env.found_docs:
+        return ""
+    link = f'<a href="{up}{page}.html">solutions and common mistakes</a>'
+    return f' <details class="after-trying"><summary>after you have tried</summary>{link}</details>'
+
+
         lines = facts(app, docname, doctree, node.attributes)
         items = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in lines)
         node.replace_self(nodes.raw("", f'<dl class="chapter-header">{items}</dl>', format="html"))

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from table_of_contents import chapters_in_contents, pages_in_contents
+from table_of_contents import chapters_in_contents, pages_of_site
 
 from tests.browser.conftest import SCREENSHOTS
 
 pytestmark = pytest.mark.browser
 
-PAGES = pages_in_contents()
+PAGES = pages_of_site()
 CHAPTERS = chapters_in_contents()
 WIDTHS = (390, 768, 1440)
 HEAVIEST_PAGE = 4_000_000

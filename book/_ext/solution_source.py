@@ -1,0 +1,201 @@
+"""What a solution page is made of, read from ``solutions/<assignment>/`` as text: nothing of it is run here.
+
+``<assignment>.py`` gives the exercises with their solutions, ``misconceptions.py`` the wrong answers,
+``alternatives.py`` other right ones, and ``discussion.md`` the prose that students' releases never hold::
+
+    ## run_episode
+
+    Why the solution is right.
+
+    ### the flags of the step before
+
+    Why this wrong answer is wrong.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from execution_cache import ROOT
+
+from autograder.authoring.author import BEGIN, END, Outline, compile_notebook
+
+SOLUTIONS = ROOT / "solutions"
+HEADING = re.compile(r"^### +(?:(\d+) +)?(.+)$", re.MULTILINE)
+HINTS = re.compile(r"^<details>.*?</details>\s*$\n?", re.MULTILINE | re.DOTALL)
+MARK = re.compile(rf"^[ \t]*(?:{re.escape(BEGIN)}|{re.escape(END)})[^\n]*\n?", re.MULTILINE)
+SECTION = re.compile(r"^(##|###) +(.+?) *$", re.MULTILINE)
+DRAWS = re.compile(r"\bplt\.")
+
+
+@dataclass
+class Answer:
+    """A wrong answer, or a right one that is written differently, with the functions that it calls in its file."""
+
+    exercise: str
+    name: str
+    hint: str
+    code: str
+    helpers: dict[str, str]
+
+
+@dataclass
+class Exercise:
+    """One exercise in the order of the notebook; a written answer has no code and no checks."""
+
+    name: str
+    title: str
+    facts: str
+    text: str
+    code: str = ""
+    model: str = ""
+    before: list[str] = field(default_factory=list)  # cells that the answer needs
+    discussion: str = ""
+    points: tuple[float, float] = (0.0, 0.0)
+    wrong: list[Answer] = field(default_factory=list)
+    right: list[Answer] = field(default_factory=list)
+
+
+@dataclass
+class Source:
+    """One assignment."""
+
+    name: str
+    title: str
+    exercises: list[Exercise]
+    whys: dict[tuple[str, str], str]
+    outline: Outline
+
+    @property
+    def points(self) -> float:
+        """Points of checks and of written answers."""
+        return self.outline.automatic + self.outline.by_hand
+
+
+def read_solution(name: str) -> Source:
+    """Read one assignment."""
+    folder = SOLUTIONS / name
+    notebook, outline = compile_notebook(folder / f"{name}.py")
+    discussions, whys = read_discussion(folder / "discussion.md")
+    title, exercises, cells, prose = name, [], [], ""
+    for cell in notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        kind, _, exercise = grade_id.partition("-")
+        if kind == "answer":
+            found = _exercise(exercise, prose)
+            found.code, found.before, cells = MARK.sub("", cell.source).rstrip(), cells, []
+            found.points = (outline.visible[exercise], outline.hidden[exercise])
+            exercises.append(found)
+        elif kind == "written":
+            found = _exercise(exercise, prose)
+            found.model, found.points = MARK.sub("", cell.source).strip(), (outline.written[exercise], 0.0)
+            exercises.append(found)
+        elif not kind and cell.cell_type == "code" and not DRAWS.search(cell.source):
+            cells.append(cell.source)
+        elif not kind and cell.cell_type == "markdown":
+            prose = f"{prose}\n\n{cell.source}" if _opens_no_exercise(cell.source) else cell.source
+            title = cell.source.splitlines()[0].removeprefix("# ") if cell.source.startswith("# ") else title
+    for one in exercises:
+        one.discussion = discussions.get(one.name, "")
+        one.wrong = [answer for answer in read_answers(folder / "misconceptions.py") if answer.exercise == one.name]
+        one.right = [answer for answer in read_answers(folder / "alternatives.py") if answer.exercise == one.name]
+    return Source(name, title, exercises, whys, outline)
+
+
+def _opens_no_exercise(text: str) -> bool:
+    return not HEADING.search(text) and not text.startswith("# ")
+
+
+def _exercise(name: str, prose: str) -> Exercise:
+    """Take a heading such as ``### 2 The expected reward · 2 points · difficulty 1`` apart from the text under it."""
+    text = HINTS.sub("", prose)
+    headings = list(HEADING.finditer(text))
+    if not headings:
+        return Exercise(name, name, "", text.strip())
+    last = headings[-1]
+    title, _, facts = last[2].partition(" · ")
+    number = f"{last[1]} " if last[1] else ""
+    return Exercise(name, number + title, facts, text[last.end() :].strip())
+
+
+def read_discussion(path: Path) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """Return the discussion of each exercise, and of each wrong answer by exercise and name."""
+    discussions: dict[str, str] = {}
+    whys: dict[tuple[str, str], str] = {}
+    if not path.is_file():
+        return discussions, whys
+    text = path.read_text(encoding="utf-8")
+    sections = list(SECTION.finditer(text))
+    exercise = ""
+    for section, after in zip(sections, [*sections[1:], None], strict=True):
+        body = text[section.end() : after.start() if after else len(text)].strip()
+        if section[1] == "##":
+            exercise = section[2]
+            discussions[exercise] = body
+        else:
+            whys[exercise, section[2]] = body
+    return discussions, whys
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """Return what a file of misconceptions or alternatives registers, as text, in the order of the file."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    shared = {
+        name: node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom) for name in _defined(node)
+    }
+    found = []
+    for node in tree.body:
+        call = _registration(node)
+        if call is None:
+            continue
+        given = dict(zip(("exercise", "name", "hint"), call.args, strict=False))
+        given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        values = {
+            key: constants[arg.id] if isinstance(arg, ast.Name) else ast.literal_eval(arg) for key, arg in given.items()
+        }
+        helpers = {name: _source(text, shared[name]) for name in _needed(node, shared)}
+        name = values.get("name") or ast.get_docstring(node) or node.name
+        code = _source(text, node, as_name=values["exercise"])
+        found.append(Answer(values["exercise"], name, values.get("hint", ""), code, helpers))
+    return found
+
+
+def _registration(node: ast.stmt) -> ast.Call | None:
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+    calls = [one for one in decorators if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)]
+    return next((one for one in calls if one.func.id in ("misconception", "alternative")), None)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [] if _registration(node) else [node.name]
+    return [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
+
+
+def _needed(node: ast.stmt, shared: dict[str, ast.stmt]) -> list[str]:
+    """Names of the file that a statement uses, directly or through others, in the order of the file."""
+    waiting, seen = [node], set()
+    while waiting:
+        used = {one.id for one in ast.walk(waiting.pop()) if isinstance(one, ast.Name)} & shared.keys()
+        waiting += [shared[name] for name in used - seen]
+        seen |= used
+    return [name for name in shared if name in seen and not name.endswith("HINT")]
+
+
+def _source(text: str, node: ast.stmt, as_name: str = "") -> str:
+    """Source of a definition without its decorators; the ``_`` of a wrong answer becomes the exercise's name."""
+    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+    code = textwrap.dedent("\n".join(lines))
+    return re.sub(r"\A(def|class) \w+", rf"\1 {as_name}", code) if as_name else code
