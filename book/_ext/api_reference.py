@@ -13,7 +13,8 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from api_text import first_lines, module_text, public_modules
+from api_names import first_lines, public_modules
+from api_text import module_text
 from bound_equations import formulas
 from docutils import nodes
 from docutils.statemachine import StringList

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from api_text import definition_name, public_modules
+from api_names import definition_name, public_modules
 from docutils import nodes
 from execution_cache import PACKAGE, ROOT, code_of
 from sphinx import addnodes

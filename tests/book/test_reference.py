@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+from api_names import Module, definition_name, definitions, first_lines, parsed, public_modules
 from api_reference import equations_by_function
-from api_text import Module, definition_name, definitions, entry_text, first_lines, module_text, parsed, public_modules
+from api_text import entry_text, module_text
 from bound_equations import formulas
 from table_of_contents import chapters_in_contents
 
