@@ -1,37 +1,40 @@
 """No request to another host, and no script that a page does not use.
 
-MathJax comes from the pip package ``sphinx-mathjax-offline`` (24 MB, of which 3 MB are needed). Sphinx and Jupyter
+MathJax runs when the book is built (mathematics.py); of its pip package the pages need the fonts. Sphinx and Jupyter
 Book put every script under ``_static`` into every page, and the theme adds a live-code script whose constant is
 declared twice, which throws on every page: both are taken out here.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 from pathlib import Path
 
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions", "a11y", "ui")
-MATHJAX_LEFT_OUT = shutil.ignore_patterns("all-packages.js", "sre*", "mathmaps", "explorer.js", "complexity.js")
+from mathjax_worker import FONTS, mathjax_folder
+
+# By what a page must contain to need them from its first moment; the rest is fetched when it is met.
+PRELOADED = {
+    "<h1": ("fonts/source-sans-3-latin-wght-normal.woff2", "fonts/source-serif-4-latin-wght-normal.woff2"),
+    "<em": ("fonts/source-serif-4-latin-wght-italic.woff2",),
+    "<mjx-container": (f"{FONTS}/MathJax_Main-Regular.woff", f"{FONTS}/MathJax_Math-Italic.woff"),
+}
 LEFT_OUT = ("sphinx-thebe", "THEBE_JS_URL", "thebelab", "launch_buttons.js")
 
 
-def copy_mathjax(app) -> None:
-    """Copy the parts of MathJax that TeX input and HTML output use."""
-    if app.builder.format != "html":
-        return
-    try:
-        package = importlib.metadata.distribution("sphinx-mathjax-offline")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise RuntimeError("MathJax is missing: pip install sphinx-mathjax-offline") from error
-    origin = Path(str(package.locate_file("sphinx-mathjax-offline/static/mathjax")))
-    target = Path(app.outdir, "_static", "vendor", "mathjax")
-    for part in MATHJAX_PARTS:
-        if (origin / part).is_dir():
-            shutil.copytree(origin / part, target / part, dirs_exist_ok=True, ignore=MATHJAX_LEFT_OUT)
-        elif not (target / part).exists():
-            (target / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(origin / part, target / part)
+def copy_fonts(app) -> None:
+    """Copy the fonts of the formulas."""
+    if app.builder.format == "html":
+        target = Path(app.outdir, "_static", FONTS)
+        shutil.copytree(mathjax_folder() / FONTS.removeprefix("vendor/mathjax/"), target, dirs_exist_ok=True)
+
+
+def preload_fonts(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Sphinx event: let the fonts that the page needs at once arrive together with its style."""
+    up = "../" * pagename.count("/")
+    for mark, fonts in PRELOADED.items():
+        if mark in context.get("body", "<h1"):
+            links = (f'<link rel="preload" as="font" crossorigin href="{up}_static/{font}">' for font in fonts)
+            context["metatags"] = context.get("metatags", "") + "\n" + "\n".join(links)
 
 
 def filter_scripts(app, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -56,6 +59,7 @@ def filter_scripts(app, pagename: str, templatename: str, context: dict, doctree
 def setup(app) -> dict[str, bool]:
     """Register the extension."""
     app.add_config_value("page_widgets", ["gridworld-planner.js", "trace-player.js"], "html")
-    app.connect("builder-inited", copy_mathjax)
+    app.connect("builder-inited", copy_fonts)
+    app.connect("html-page-context", preload_fonts)
     app.connect("html-page-context", filter_scripts, priority=999)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,9 +7,9 @@
     formula.classList.toggle("wide", Boolean(wide));
     wide ? formula.setAttribute("tabindex", "0") : formula.removeAttribute("tabindex");
   });
-  window.addEventListener("load", () => window.MathJax?.startup?.promise?.then(() => {
+  document.addEventListener("DOMContentLoaded", () => {
     fit();
     document.addEventListener("toggle", fit, true);   // answers that open have no width before
     window.addEventListener("resize", () => requestAnimationFrame(fit));
-  }));
+  });
 })();

@@ -38,11 +38,10 @@ RAW_MATHEMATICS = """() => {
 }"""
 
 # Wide formulas scroll in a box of their own; one that sticks out of the window cannot be read.
-CUT_MATHEMATICS = """() => [...(window.MathJax?.startup?.document?.math ?? [])]
-    .map(item => [item.math, item.typesetRoot])
-    .filter(([, node]) => node.closest('article') && !node.closest('table, details:not([open]), div.math'))
-    .filter(([, node]) => node.getBoundingClientRect().right > window.innerWidth)
-    .map(([latex]) => latex)"""
+CUT_MATHEMATICS = """() => [...document.querySelectorAll('article mjx-container')]
+    .filter(node => !node.closest('table, details:not([open]), div.math'))
+    .filter(node => node.getBoundingClientRect().right > window.innerWidth)
+    .map(node => node.querySelector('math').textContent)"""
 
 
 @dataclass
@@ -81,7 +80,6 @@ def visit(browser, address: str, page_name: str, scheme: str) -> Visit:
     page.on("response", note)
     page.on("requestfailed", lambda request: found.errors.append(f"failed: {request.url}"))
     page.goto(f"{address}/{page_name}.html", wait_until="load")
-    page.evaluate("() => window.MathJax?.startup?.promise")
     page.wait_for_load_state("networkidle")
     results = Axe().run(page, options=AXE[scheme]).response["violations"]
     for rule in results:
