@@ -1,15 +1,17 @@
-"""The directive ``{evidence}``: every measurement in benchmarks/results/, read when the book is built.
+"""The directive ``{evidence}``: the measurements in benchmarks/results/, read when the book is built.
 
-A record whose measured files have changed since is marked: its figure may no longer hold.
+With the name of a subject it shows that subject's records; without one it says how many records there are. A record
+whose measured files have changed since is marked: its figure may no longer hold.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from execution_cache import ROOT, benchmark_module
@@ -17,6 +19,31 @@ from sphinx.util.docutils import SphinxDirective
 
 RESULTS = ROOT / "benchmarks" / "results"
 REQUIRED = ("name", "claim", "value", "unit", "command", "date", "machine", "versions", "source_hash")
+# What the name of a record begins with tells its subject. Each subject is a section of book/evidence.md.
+SUBJECTS = {
+    "planning": ("dp-",),
+    "deep-rl": ("tabular-", "dqn-", "ppo-", "cartpole-"),
+    "language-models": ("chain-", "trl-"),
+    "agents": ("agents-",),
+    "frameworks": ("bridge-", "verl-"),
+    "grading": ("grading-", "verify-"),
+    "website": ("website-",),
+}
+
+
+def subject_of(name: str) -> str:
+    """Return the subject that a record belongs to.
+
+    Raises
+    ------
+    ValueError
+        If there is none, which would hide the record.
+    """
+    for subject, beginnings in SUBJECTS.items():
+        if name.startswith(beginnings):
+            return subject
+    known = ", ".join(beginning for beginnings in SUBJECTS.values() for beginning in beginnings)
+    raise ValueError(f"the record {name} has no subject: its name begins with none of {known} (evidence_table.py)")
 
 
 def read_records(folder: Path = RESULTS) -> list[dict[str, Any]]:
@@ -55,58 +82,88 @@ def shown(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 
-def facts(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return label and HTML of each line of a record."""
+def figures(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return label and HTML of the columns of a record: what was measured, beside what, how often."""
     unit = html.escape(str(record["unit"]))
-    found = [("Measured", f"{shown(record['value'])} {unit}")]
+    columns = [("Measured", f"<b>{shown(record['value'])}</b> {unit}")]
     if record.get("peer"):
         peer_value = record.get("peer_value")
-        found.append((str(record["peer"]), f"{shown(peer_value)} {unit}" if peer_value is not None else "compared"))
+        value = f"<b>{shown(peer_value)}</b> " if peer_value is not None else ""
+        columns.append(("Beside", value + html.escape(str(record["peer"]))))
     if record.get("ratio") is not None:
         goal = record.get("goal")
-        verdict = "" if goal is None else f" (goal {shown(goal)}: {'met' if record.get('met') else 'not met'})"
-        found.append(("Ratio", shown(record["ratio"]) + verdict))
+        verdict = "" if goal is None else f"<br>goal {shown(goal)}: {'met' if record.get('met') else 'not met'}"
+        columns.append(("Ratio", f"<b>{shown(record['ratio'])}</b>{verdict}"))
     if record.get("seeds") is not None:
-        found.append(("Seeds or runs", shown(record["seeds"])))
+        columns.append(("Seeds or runs", f"<b>{shown(record['seeds'])}</b>"))
+    return columns
+
+
+def origin(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return label and HTML of what it takes to judge and to repeat a record."""
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    found += [
+    code = " ".join(f"<code>{html.escape(source)}</code>" for source in record.get("sources", []))
+    name = html.escape(record["name"], quote=True)
+    return [
         ("Command", f"<code>{html.escape(record['command'])}</code>"),
-        ("When and where", f"{html.escape(record['date'])}, {html.escape(record['machine'])}"),
+        ("Machine", html.escape(record["machine"])),
         ("Versions", html.escape(versions)),
+        ("Measured code", code or "none named"),
+        ("Every figure", f'<a href="evidence/{name}.json">{name}.json</a>'),
     ]
-    return found
+
+
+def as_list(lines: list[tuple[str, str]], name: str) -> str:
+    """Return labels and values as a list of descriptions."""
+    items = "".join(f"<div><dt>{html.escape(label)}</dt><dd>{value}</dd></div>" for label, value in lines)
+    return f'<dl class="{name}">{items}</dl>'
 
 
 def record_as_html(record: dict[str, Any], stale: bool) -> str:
-    """Return one record as a block of the page."""
-    lines = "".join(f"<div><dt>{html.escape(label)}</dt><dd>{value}</dd></div>" for label, value in facts(record))
-    mark = '<p class="stale">The measured code has changed since: this figure may no longer hold.</p>' if stale else ""
-    name = html.escape(record["name"], quote=True)
-    claim = html.escape(record["claim"])
-    return f'<div class="evidence-record" id="{name}"><p class="claim">{claim}</p>{mark}<dl>{lines}</dl></div>'
+    """Return one record as a block of the page: the claim, its figures, and, folded, where they come from."""
+    mark = '<p class="stale">Older than its code: measured before the code last changed.</p>' if stale else ""
+    name, claim = html.escape(record["name"], quote=True), html.escape(record["claim"])
+    folded = f"<summary>Measured {html.escape(record['date'])}: command, machine, versions</summary>"
+    return (
+        f'<div class="evidence-record" id="{name}"><p class="claim">{claim}</p>{mark}'
+        f"{as_list(figures(record), 'figures')}<details>{folded}{as_list(origin(record), 'origin')}</details></div>"
+    )
 
 
 class EvidenceDirective(SphinxDirective):
-    """Every record, or a sentence where there is none."""
+    """The records of a subject, or how many records there are."""
+
+    optional_arguments = 1
+    option_spec: ClassVar[dict] = {}
 
     def run(self) -> list[nodes.Node]:
         """Return the records as HTML."""
         self.env.note_reread()
+        subject = self.arguments[0] if self.arguments else None
         try:
-            records = read_records()
+            records = [one for one in read_records() if subject_of(one["name"]) == subject or subject is None]
         except ValueError as error:
             raise self.error(str(error)) from error
+        if subject is not None and subject not in SUBJECTS:
+            raise self.error(f"evidence: there is no subject {subject!r}; known are {', '.join(SUBJECTS)}")
         if not records:
             return [nodes.paragraph("", "No measurement has been recorded yet.")]
         source_hash = benchmark_module("evidence").source_hash
         stale = [is_stale(record, source_hash) for record in records]
-        number = f"{len(records)} record{'s' if len(records) > 1 else ''}"
-        count = f"{number}; {sum(stale) or 'none'} marked because its code has changed since."
+        if subject is None:
+            return [nodes.paragraph("", f"{len(records)} records; {sum(stale) or 'none'} older than their code.")]
         blocks = "".join(record_as_html(record, old) for record, old in zip(records, stale, strict=True))
-        return [nodes.paragraph("", count), nodes.raw("", blocks, format="html")]
+        return [nodes.raw("", blocks, format="html")]
+
+
+def copy_records(app, error: Exception | None) -> None:
+    """Sphinx event: put the records beside the page, for the figures that it does not show."""
+    if error is None and app.builder.format == "html":
+        shutil.copytree(RESULTS, Path(app.outdir, "evidence"), dirs_exist_ok=True)
 
 
 def setup(app) -> dict[str, bool]:
     """Register the directive."""
     app.add_directive("evidence", EvidenceDirective)
+    app.connect("build-finished", copy_records)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -157,7 +157,8 @@ RECORD = {
 
 def test_a_record_shows_its_figures_and_escapes_its_text() -> None:
     page = evidence_table.record_as_html(RECORD, stale=False)
-    assert "Twice as &lt;fast&gt;." in page and "1.5 s" in page and "goal 1.5: met" in page and "stale" not in page
+    assert "Twice as &lt;fast&gt;." in page and "<b>1.5</b> s" in page and "goal 1.5: met" in page
+    assert "stale" not in page and page.index("claim") < page.index("<b>1.5</b>") < page.index("<details>")
 
 
 def test_a_record_of_changed_or_lost_code_is_marked() -> None:
@@ -171,6 +172,11 @@ def test_a_record_of_changed_or_lost_code_is_marked() -> None:
     assert 'class="stale"' in evidence_table.record_as_html(RECORD, stale=True)
 
 
+def test_a_record_without_a_subject_is_named() -> None:
+    with pytest.raises(ValueError, match="the record fast-thing has no subject"):
+        evidence_table.subject_of("fast-thing")
+
+
 def test_no_record_is_no_error_and_a_broken_one_is_named(tmp_path: Path) -> None:
     assert evidence_table.read_records(tmp_path) == []
     (tmp_path / "bad.json").write_text("{")
@@ -182,5 +188,7 @@ def test_no_record_is_no_error_and_a_broken_one_is_named(tmp_path: Path) -> None
 
 
 def test_the_records_of_this_repository_can_be_shown() -> None:
+    page = (ROOT / "book" / "evidence.md").read_text(encoding="utf-8")
     for record in evidence_table.read_records():
+        assert f"{{evidence}} {evidence_table.subject_of(record['name'])}\n" in page, "the page leaves the record out"
         assert html.escape(record["claim"]) in evidence_table.record_as_html(record, False)
