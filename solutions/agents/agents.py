@@ -263,12 +263,12 @@ check("budgeted_rewards", budgeted_rewards, hidden=True)
 # Which $\nu$ keeps the share of unsafe episodes under a limit? One that rises while there are too many, and falls while there are fewer:
 # after each iteration of training
 #
-# $$\nu \leftarrow \max\big(0,\; \nu + \eta\, (\bar u - d)\big),$$
+# $$\nu \leftarrow \max\big(0,\; \nu + \alpha\, (\hat u - C)\big),$$
 #
-# with the share $\bar u$ of unsafe episodes in the iteration and the limit $d$. `unsafe` is a bool tensor of shape (N, B): N iterations
+# with the share $\hat u$ of unsafe episodes in the iteration and the limit $C$. `unsafe` is a bool tensor of shape (N, B): N iterations
 # of B episodes. Return the N multipliers, each after the step of its iteration.
 #
-# By hand: from $\nu = 0$ with $d = 0.1$ and $\eta = 2$, shares of 0.3, 0, 0, 0 and 0.3 give 0.4, 0.2, 0, 0 and 0.4. Without the maximum the fourth would be
+# By hand: from $\nu = 0$ with $C = 0.1$ and $\alpha = 2$, shares of 0.3, 0, 0, 0 and 0.3 give 0.4, 0.2, 0, 0 and 0.4. Without the maximum the fourth would be
 # -0.2, a reward for unsafe actions.
 #
 # <details><summary>Hint 1</summary>More unsafe episodes than allowed: should it cost more or less?</details>
