@@ -34,8 +34,24 @@ def _(random: np.random.Generator):
     yield -np.log(1 / (1 + np.exp(-u))), dpo.dpo_loss(*tensors(chosen, rejected, ref_chosen, ref_rejected), BETA)
 
 
+@equation("eq-smoothed-loss", latex="a910c218d155", function="rlkit.dpo.dpo_loss")
+def _(random: np.random.Generator):
+    u, zero = random.normal(size=B), np.zeros(B)
+    for epsilon in (0.0, 0.1, 0.4):
+        expected = -(1 - epsilon) * np.log(1 / (1 + np.exp(-u))) - epsilon * np.log(1 / (1 + np.exp(u)))
+        # A policy that gave the chosen answer u / BETA more than the reference did has the margin u.
+        yield expected, dpo.dpo_loss(*tensors(u / BETA, zero, zero, zero), BETA, epsilon)
+
+
 @equation("eq-ipo-loss", latex="b1682bf69670", function="rlkit.dpo.ipo_loss")
 def _(random: np.random.Generator):
     chosen, rejected, ref_chosen, ref_rejected = -random.exponential(size=(4, B))
     u = BETA * (chosen - ref_chosen) - BETA * (rejected - ref_rejected)
     yield (u / BETA - 1 / (2 * BETA)) ** 2, dpo.ipo_loss(*tensors(chosen, rejected, ref_chosen, ref_rejected), BETA)
+
+
+@equation("eq-supervised-term", latex="55cb14888cce", function="rlkit.dpo.supervised_term")
+def _(random: np.random.Generator):
+    log_pi, lengths = -random.exponential(size=B), random.integers(1, 9, size=B)
+    expected = -sum(log_pi[i] / lengths[i] for i in range(B)) / B
+    yield expected, dpo.supervised_term(*tensors(log_pi, lengths))
