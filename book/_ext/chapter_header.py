@@ -15,6 +15,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from execution_cache import ROOT, executed_notebook, peak_memory
 from myst_nb.sphinx_ import NbMetadataCollector
+from run_elsewhere import run_elsewhere
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 WORDS_A_MINUTE = 200
@@ -73,7 +74,7 @@ def words(doctree: nodes.document) -> int:
     for text in doctree.findall(nodes.Text):
         node, inside = text.parent, True
         while node is not None and inside:
-            inside = not isinstance(node, skipped) and "cell_output" not in node.get("classes", [])
+            inside = not isinstance(node, skipped) and not {"cell_output", "symbols"} & set(node.get("classes", []))
             node = node.parent
         count += len(text.split()) if inside else 0
     return count
@@ -102,12 +103,11 @@ def facts(app, docname: str, doctree: nodes.document, options: dict) -> list[tup
         address = exercise_address(options["assignment"])
         link = f'<a href="{up}{address}" download>{name}</a>' if address else f"<code>{name}</code>"
         found.append(("Exercises", link + points + link_to_solutions(app.env, up, name)))
+        if address:
+            found.append(("Run elsewhere", run_elsewhere(app.config.html_baseurl, name, up)))
     return found
 
 
-def fill_in(app, doctree: nodes.document, docname: str) -> None:
-    """Sphinx event: replace the placeholder."""
-    for node in list(doctree.findall(ChapterHeader)):
 def link_to_solutions(env, up: str, assignment: str) -> str:
     """Return a folded link to the solutions of an assignment; nothing in a site that is built without them."""
     page = f"solutions/{assignment}"
@@ -117,6 +117,9 @@ def link_to_solutions(env, up: str, assignment: str) -> str:
     return f' <details class="after-trying"><summary>after you have tried</summary>{link}</details>'
 
 
+def fill_in(app, doctree: nodes.document, docname: str) -> None:
+    """Sphinx event: replace the placeholder."""
+    for node in list(doctree.findall(ChapterHeader)):
         lines = facts(app, docname, doctree, node.attributes)
         items = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in lines)
         node.replace_self(nodes.raw("", f'<dl class="chapter-header">{items}</dl>', format="html"))

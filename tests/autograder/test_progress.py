@@ -242,3 +242,23 @@ def test_the_released_notebooks_know_their_chapters():
 def test_no_folder_with_notebooks_is_no_traceback(tmp_path):
     with pytest.raises(CourseError, match="no notebook of the course"):
         progress_in([tmp_path])
+
+
+def test_the_guide_shows_what_the_command_prints(tmp_path):
+    from io import StringIO
+    from types import SimpleNamespace
+
+    from rich.console import Console
+
+    from autograder.authoring.release import REPOSITORY, release
+    from autograder.course import Course
+    from autograder.kept_results import keep
+    from autograder.progress_table import shown
+
+    (one,) = release(Course.at(tmp_path / "autograder", REPOSITORY / "solutions"), ["warm_up"], progress=False)
+    for exercise, points in [("run_episode", 2), ("discounted_return", 0)]:
+        assert keep(one.folder, "warm_up", SimpleNamespace(exercise=exercise, points=points, possible=2), None) == ""
+    stream = StringIO()
+    Console(file=stream, width=90, highlight=False).print(shown(progress_in([one.folder])))
+    printed = "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).split("\nNext: ")[0]
+    assert printed in (REPOSITORY / "book" / "guide" / "student.md").read_text(encoding="utf-8")
