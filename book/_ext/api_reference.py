@@ -8,6 +8,8 @@ shows that equation. ``{api-modules}`` lists the modules whose names match its p
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import os
 import shutil
 from collections import defaultdict
 from functools import cache
@@ -49,6 +51,12 @@ def equations_by_function() -> dict[str, list[str]]:
     return found
 
 
+@cache
+def text_of(module: str) -> list[str]:
+    """Return a module's page, from its source and the formulas of the chapters."""
+    return module_text(public_modules()[module], equations_by_function())
+
+
 class ApiModule(SphinxDirective):
     """A module: its docstring, and its functions and classes with theirs."""
 
@@ -57,12 +65,8 @@ class ApiModule(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the entries, each with a link to its source."""
         module = public_modules()[self.arguments[0]]
-        self.env.note_dependency(str(module.path))
-        for chapter in chapters():
-            self.env.note_dependency(str(BOOK / f"{chapter}.md"))
         container = nodes.container()
-        lines = StringList(module_text(module, equations_by_function()), source=str(module.path))
-        self.state.nested_parse(lines, 0, container)
+        self.state.nested_parse(StringList(text_of(module.name), source=str(module.path)), 0, container)
         lines_of_source = first_lines(module)
         for signature in container.findall(addnodes.desc_signature):
             name = next(iter(signature.get("ids", [])), "")
@@ -104,7 +108,8 @@ class ApiModules(SphinxDirective):
 
 def stub(module: str) -> str:
     """Return a page that the build fills."""
-    return f":orphan:\n\n{module}\n{'=' * len(module)}\n\n.. api-module:: {module}\n"
+    all_modules = "A module of :doc:`the package rlkit </reference>`."
+    return f":orphan:\n\n{module}\n{'=' * len(module)}\n\n{all_modules}\n\n.. api-module:: {module}\n"
 
 
 def write_stubs(app, config) -> None:
@@ -114,11 +119,17 @@ def write_stubs(app, config) -> None:
     for module in public_modules().values():
         path = folder / f"{module.name}.rst"
         path.write_text(stub(module.name), encoding="utf-8")
-        shutil.copystat(
-            module.path, path
-        )  # as old as its source, so that an incremental build reads it only when needed
+        os.utime(path, (0, 0))  # whether it has to be read again, its text decides: see changed_pages
     # The table of contents excludes pages that it does not name; a hundred entries more would be in every sidebar.
     config.exclude_patterns = [one for one in config.exclude_patterns if not one.startswith(f"{FOLDER}/")]
+
+
+def changed_pages(app, env, added: set[str], changed: set[str], removed: set[str]) -> list[str]:
+    """Sphinx event: name the pages that would be written otherwise than last time."""
+    made_from = {api_page(name): repr((text_of(name), first_lines(one))) for name, one in public_modules().items()}
+    hashes = {page: hashlib.sha256(text.encode()).hexdigest() for page, text in made_from.items()}
+    before, env.api_hashes = getattr(env, "api_hashes", {}), hashes
+    return [page for page in hashes if before.get(page) != hashes[page]]
 
 
 def remove_stubs(app, error: Exception | None) -> None:
@@ -131,5 +142,6 @@ def setup(app) -> dict[str, bool]:
     app.add_directive("api-module", ApiModule)
     app.add_directive("api-modules", ApiModules)
     app.connect("config-inited", write_stubs, priority=950)  # after sphinx-external-toc
+    app.connect("env-get-outdated", changed_pages)
     app.connect("build-finished", remove_stubs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
