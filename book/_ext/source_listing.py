@@ -7,6 +7,7 @@ import html
 import textwrap
 from collections.abc import Iterator
 
+from api_names import public_modules
 from docutils import nodes
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -51,7 +52,8 @@ def source_pages(app) -> Iterator[tuple[str, dict[str, str], str]]:
         formatter = HtmlFormatter(linespans="L", cssclass="highlight-source notranslate highlight")
         code = highlight(path.read_text(encoding="utf-8"), PythonLexer(), formatter)
         title = html.escape(module)
-        body = f'<section class="source-page"><h1>{title}</h1>\n{code}</section>'
+        link = f'<p><a href="../api/{title}.html">What is in it</a></p>' if module in public_modules() else ""
+        body = f'<section class="source-page"><h1>{title}</h1>\n{link}{code}</section>'
         yield source_page(module), {"title": title, "body": body}, "page.html"
 
 

@@ -23,7 +23,13 @@ AXE = {
 # Rules that the theme itself breaks in places that we do not write; each with the reason.
 KNOWN_THEME_ISSUES: dict[str, str] = {}
 SCHEMES = ("light", "dark")
-MADE_BY_THE_BUILD = ["search", "genindex", "code/rlkit.dynamic_programming"]
+MADE_BY_THE_BUILD = [
+    "search",
+    "genindex",
+    "code/rlkit.dynamic_programming",
+    "api/rlkit.tabular",
+    "api/rlkit.agents.training",
+]
 
 RAW_MATHEMATICS = """() => {
     const walker = document.createTreeWalker(document.querySelector('article') ?? document.body, NodeFilter.SHOW_TEXT);
