@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from bound_equations import equation
 
+from rlkit import group_objective
 from rlkit.agents import credit, prices
 
 B, T, GROUPS = 6, 5, 2
@@ -23,7 +24,31 @@ def _(random: np.random.Generator):
     yield g - price * c - unsafe_price * u, prices.priced_reward(g, c, u, price, unsafe_price)
 
 
-@equation("eq-episode-advantage", latex="e23998f52bc4", function="rlkit.agents.credit.trajectory_advantages")
+@equation("eq-turn-loss", latex="429b8ebafe0c", function="rlkit.group_objective.grpo_loss")
+def _(random: np.random.Generator):
+    _, lengths, _, _ = turns(random)
+    L, beta, low, high = 3, *random.uniform(0.01, 0.5, size=3)
+    present, old, reference = -random.exponential(size=(3, B, T, L))
+    written, advantages = random.integers(1, L + 1, size=(B, T)), random.normal(size=(B, T))
+    places = [(i, t, k) for i in range(B) for t in range(lengths[i]) for k in range(written[i, t])]
+    total, mask = 0.0, np.zeros((B, T, L), dtype=bool)
+    for i, t, k in places:
+        mask[i, t, k] = True
+        w = np.exp(present[i, t, k]) / np.exp(old[i, t, k])
+        clipped = 1 - low if w < 1 - low else (1 + high if w > 1 + high else w)
+        log_ratio = reference[i, t, k] - present[i, t, k]
+        k3 = np.exp(log_ratio) - 1 - log_ratio
+        total += min(w * advantages[i, t], clipped * advantages[i, t]) - beta * k3
+    rows = [torch.from_numpy(part).reshape(B, T * L) for part in (present, old, np.repeat(advantages, L, 1), mask)]
+    options = {"clip_low": low, "clip_high": high, "kl_coefficient": beta}
+    anchor = torch.from_numpy(reference).reshape(B, T * L)
+    yield (
+        -total / len(places),
+        group_objective.grpo_loss(*rows, reference_log_probabilities=anchor, aggregation="token_mean", **options),
+    )
+
+
+@equation("eq-episode-advantage", latex="53707fccf000", function="rlkit.agents.credit.trajectory_advantages")
 def _(random: np.random.Generator):
     rewards, lengths, mask, group = turns(random)
     returns = np.array([sum(rewards[i, : lengths[i]]) for i in range(B)])
@@ -48,7 +73,7 @@ def _(random: np.random.Generator):
     yield expected, credit.turn_returns(torch.from_numpy(rewards), mask, discount)
 
 
-@equation("eq-turn-advantage", latex="b79cdaf76dde", function="rlkit.agents.credit.turn_advantages")
+@equation("eq-turn-advantage", latex="ae10b7ff7c97", function="rlkit.agents.credit.turn_advantages")
 def _(random: np.random.Generator):
     rewards, lengths, mask, _ = turns(random)
     keys, discount = random.integers(0, 4, size=(B, T)), random.uniform()
