@@ -33,6 +33,18 @@ def _(random: np.random.Generator):
         yield [n_step(t, n) for t in range(T)], prediction.n_step_return(*tensors(r, V, d, none), GAMMA, n)
 
 
+@equation("eq-move-to-target", latex="f07549dc6689", function="rlkit.prediction.learn_values")
+def _(random: np.random.Generator):
+    states, goals = random.integers(0, 3, size=(T, B)), random.normal(size=(T, B))  # cells come back within a walk
+    alpha, start, zeros = random.random(), random.normal(), np.zeros((T, B))
+    V = np.full((B, 3), start)
+    for t in range(T):
+        for k in range(B):
+            V[k, states[t, k]] += alpha * (goals[t, k] - V[k, states[t, k]])
+    walk = prediction.Episode(*tensors(states, states, zeros, zeros > 0, zeros > 0, zeros == 0))
+    yield V, prediction.learn_values([walk], 3, lambda *_: torch.from_numpy(goals), alpha, GAMMA, start)[-1]
+
+
 @equation("eq-q-learning-target", latex="ead053aa0d65", function="rlkit.tabular.q_learning_target")
 def _(random: np.random.Generator):
     r, Q, _, d = batch(random)
