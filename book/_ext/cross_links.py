@@ -1,27 +1,24 @@
 """Links that the build makes: names of rlkit in prose to the reference, and terms to the glossary.
 
 An inline literal that names a function, class, method or module of rlkit is linked where one thing is meant (see
-``Names.find``). The first mention of a term in each section of a chapter is linked, whatever its case and number;
+``api_meaning``). The first mention of a term in each section of a chapter is linked, whatever its case and number;
 headings, links, code, captions and mathematics are left as they are.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from api_names import definition_name, public_modules
+from api_meaning import Names, names_in_chapter
+from api_names import public_modules
 from docutils import nodes
-from execution_cache import PACKAGE, ROOT, code_of
+from execution_cache import ROOT
 from sphinx import addnodes
 from table_of_contents import chapters_in_contents
 
-CALL = re.compile(r"([A-Za-z_][\w.]*)(\(.*\))?", re.S)
-NAMED_IN_DIRECTIVES = re.compile(r"^(?:`{3,}\{listing\}|:function:)[ \t]*(rlkit[\w.]+)", re.M)
 # The words that chapter 1 introduces stand in nearly every section: they are linked where a chapter first has them.
 ONCE_A_CHAPTER = set(
     "action agent discount environment episode group history observation policy return reward seed state target token "
@@ -44,60 +41,6 @@ LEFT_ALONE = (
     addnodes.desc_signature,
 )
 LEFT_ALONE_CLASSES = {"cell_output", "cell_input", "dropdown-title", "sd-summary-title", "glossary", "symbols"}
-
-
-@cache
-def names_in_chapter(path: Path) -> dict[str, str]:
-    """Return what a chapter calls the things of rlkit that its cells import or its listings and formulas show."""
-    text = path.read_text(encoding="utf-8")
-    found = {name.rpartition(".")[2]: name for name in NAMED_IN_DIRECTIVES.findall(text)}
-    for node in ast.walk(ast.parse(code_of(text))):
-        if isinstance(node, ast.Import):
-            found |= {one.asname or one.name: one.name for one in node.names if one.name.split(".")[0] == PACKAGE}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
-            found |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
-    return {short: definition_name(name) for short, name in found.items()}
-
-
-class Names:
-    """The names that have an entry in the reference."""
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self.known = set(known)
-        self.by_last_part: dict[str, list[str]] = defaultdict(list)
-        for name in self.known:
-            self.by_last_part[name.rpartition(".")[2]].append(name)
-
-    def find(self, literal: str, near: Mapping[str, str]) -> str | None:
-        """Return the full name of what a literal in prose names, or None where that is not certain.
-
-        Parameters
-        ----------
-        literal : str
-            Such as ``value_iteration``, ``Solution.policy``, ``kl_estimate(..., kind)`` or ``rlkit/planning.py``. A
-            module has to be named with its package: ``dpo`` alone is also an assignment.
-        near : mapping
-            Short names that the page itself imports or defines, to full names.
-        """
-        literal = literal.removeprefix("python -m ")
-        if re.fullmatch(r"rlkit/[\w/]+\.py", literal):
-            literal = literal.removesuffix(".py").replace("/", ".")
-        match = CALL.fullmatch(literal)
-        if match is None:
-            return None
-        name = match.group(1)
-        first, dot, rest = name.partition(".")
-        for candidate in (name, definition_name(name), definition_name(near.get(first, "") + dot + rest)):
-            if candidate in self.known and (dot or candidate not in public_modules()):
-                return candidate
-        # A plain word may be an argument or an axis as well; one that is put together like a name of Python may not.
-        if not dot and not ("_" in name or re.search(r"[a-z][A-Z]", name)):
-            return None
-        ends = [one for one in self.by_last_part[name.rpartition(".")[2]] if one.endswith(f".{name}")]
-        found = [one for one in ends if one.removesuffix(f".{name}") in public_modules()]
-        if len(found) > 1:
-            found = [one for one in found if one.removesuffix(f".{name}") in near.values()]
-        return found[0] if len(found) == 1 else None
 
 
 def forms(term: str) -> Iterator[str]:

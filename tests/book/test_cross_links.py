@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cross_links import Names, Terms, link_names, link_terms, names_in_chapter, terms_not_yet
+from api_meaning import Names, names_in_chapter
+from cross_links import Terms, link_names, link_terms, terms_not_yet
 from docutils import nodes
 from table_of_contents import chapters_in_contents
 
@@ -131,6 +132,7 @@ def test_a_word_has_its_narrow_sense_from_the_chapter_that_explains_it_on() -> N
         ("value_iteration", "rlkit.planning.value_iteration"),
         ("value_iteration(mdp, 1e-3)", "rlkit.planning.value_iteration"),
         ("Solution.policy", "rlkit.planning.Solution.policy"),
+        ("Solution.residuals", "rlkit.planning.Solution"),
         ("rlkit.planning", "rlkit.planning"),
         ("rlkit/planning.py", "rlkit.planning"),
         ("python -m rlkit.dpo", "rlkit.dpo"),
@@ -140,7 +142,9 @@ def test_a_name_that_means_one_thing_is_found(literal: str, meant: str) -> None:
     assert KNOWN.find(literal, {}) == meant
 
 
-@pytest.mark.parametrize("literal", ["train", "clip_fraction", "solve", "dpo", "policy", "value_iteration = 3", ""])
+@pytest.mark.parametrize(
+    "literal", ["train", "Solution.nothing", "clip_fraction", "solve", "dpo", "policy", "value_iteration = 3", ""]
+)
 def test_an_ambiguous_or_everyday_name_is_left_alone(literal: str) -> None:
     assert KNOWN.find(literal, {}) is None
 
