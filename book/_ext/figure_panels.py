@@ -98,6 +98,30 @@ def panels(svg: str) -> list[Panel]:
     return found
 
 
+def with_legend_grounds(svg: str) -> str:
+    """Return a figure whose legends have a ground of the paper's colour behind them, so that no line crosses a word."""
+    for legend in ElementTree.fromstring(svg).iter(f"{SVG}g"):
+        name = legend.get("id", "")
+        boxes = _texts(legend) + _lines(legend) if name.startswith("legend_") else []
+        if boxes:
+            box = boxes[0]
+            for other in boxes[1:]:
+                box = box.around(other)
+            place = f'x="{box.left - 2:.2f}" y="{box.top - 1:.2f}"'
+            size = f'width="{box.right - box.left + 4:.2f}" height="{box.bottom - box.top + 2:.2f}"'
+            svg = svg.replace(
+                f'<g id="{name}">', f'<g id="{name}"><rect class="legend-ground" {place} {size}></rect>', 1
+            )
+    return svg
+
+
+def _lines(part: ElementTree.Element) -> list[Box]:
+    """Return a rectangle around each line of a legend."""
+    paths = [path for group in part for path in group.findall(f"{SVG}path")]
+    numbers = [[float(each) for each in NUMBERS.findall(path.get("d", ""))] for path in paths]
+    return [Box(min(n[::2]), min(n[1::2]), max(n[::2]), max(n[1::2])) for n in numbers if len(n) >= 4]
+
+
 def _frame(axes: ElementTree.Element) -> Box:
     """Return the rectangle of the axes, which is the first thing that matplotlib draws."""
     path = axes.find(f"{SVG}g/{SVG}path")

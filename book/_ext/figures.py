@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
-from figure_panels import panels
+from figure_panels import panels, with_legend_grounds
 
 # Names of the CSS variables: --figure-blue and so on. A test keeps this table equal to rlkit.plotting.PALETTE.
 COLOURS = {
@@ -44,7 +44,7 @@ def inline_svg(svg: str, description: str, prefix: str) -> str:
         Put before every id.
     """
     parts = panels(svg)
-    svg = PROLOGUE.sub("", svg)
+    svg = PROLOGUE.sub("", with_legend_grounds(svg))
     opening = OPENING.match(svg)
     attributes = dict(re.findall(r'([\w:]+)="([^"]*)"', opening.group(0)))
     label = f' role="img" aria-label="{html.escape(description)}"' if description else ' aria-hidden="true"'

@@ -5,7 +5,7 @@
   const RUNS = 5, MOST = 1000, PAD = 14, TOP = 26, SIDES = 11, LARGEST = 5;
   const STYLE = `
     :host { display: block; margin: 1.8rem 0; color: var(--pst-color-text-base); font: 1rem/1.5 var(--book-sans, sans-serif);
-      border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 44rem; box-sizing: border-box; }
+      border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 46rem; box-sizing: border-box; }
     .row, ul { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; align-items: center; margin: 0 0 .8rem; padding: 0; }
     label { display: inline-flex; align-items: center; gap: .45rem; }
     output { min-width: 2.6em; font-variant-numeric: tabular-nums; }

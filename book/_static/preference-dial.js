@@ -9,7 +9,7 @@
 
   const STYLE = `
     :host { display: block; margin: 1.8rem 0; color: var(--pst-color-text-base); font: 1rem/1.5 var(--book-sans, sans-serif);
-      border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 40rem; box-sizing: border-box; }
+      border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 39rem; box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; align-items: center; margin: 0 0 .8rem; }
     label { display: inline-flex; align-items: center; gap: .45rem; }
     output { min-width: 3.2em; font-variant-numeric: tabular-nums; }

@@ -7,7 +7,7 @@
 
   const STYLE = `
     :host { display: block; margin: 1.8rem 0; color: var(--pst-color-text-base); font: 1rem/1.45 var(--book-sans, sans-serif);
-      border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 44rem; box-sizing: border-box; }
+      border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 46rem; box-sizing: border-box; }
     p, h3, ol, ul { margin: 0; padding: 0; list-style: none; }
     h3, .title { font: 600 1rem/1.4 var(--book-sans, sans-serif); }
     h3::first-letter { text-transform: uppercase; }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import figures
 import pytest
-from figure_panels import Box, panels
+from figure_panels import Box, panels, with_legend_grounds
 
 from rlkit.plotting import plt, use_course_style
 
@@ -79,3 +79,27 @@ def test_the_parts_show_elements_of_the_whole_and_only_the_whole_is_described(tm
     uses = re.findall(r'<use href="#([^"]+)"', parts)
     assert len(uses) == 3 and set(uses) <= ids
     assert "id=" not in parts and parts.count("<svg") == 2
+
+
+def test_a_legend_stands_on_a_ground_of_its_own_that_covers_its_lines_and_words(tmp_path: Path) -> None:
+    use_course_style()
+    figure, axes = plt.subplots()
+    for number in range(3):
+        axes.plot([0, 1], [0, number], label=f"curve number {number}")
+    legend = axes.legend(fontsize=9)
+    figure.savefig(tmp_path / "figure.svg")
+    figure.canvas.draw()
+    true, height = legend.get_window_extent(), figure.get_size_inches()[1] * 72
+    scale = 72 / figure.dpi
+    plt.close(figure)
+    written = with_legend_grounds((tmp_path / "figure.svg").read_text(encoding="utf-8"))
+    assert written.count("legend-ground") == 1
+    (ground,) = re.findall(
+        r'<g id="legend_1"><rect class="legend-ground" x="(.+?)" y="(.+?)" width="(.+?)" hei', written
+    )
+    left, top, width = (float(each) for each in ground)
+    padding = 0.4 * 9 + 1
+    assert true.x0 * scale <= left <= true.x0 * scale + padding
+    assert true.x1 * scale - padding <= left + width <= true.x1 * scale + 3
+    assert height - true.y1 * scale <= top <= height - true.y1 * scale + padding
+    assert "legend-ground" not in figures.inline_svg(drawn(tmp_path, 2, 7.4)[0], "x", "figure-1")
