@@ -85,7 +85,7 @@ check("observation_mask", observation_mask, hidden=True)
 # 2. if the turn ran into its length limit, so that its last id is not `end_id`: one `end_id`, with False, for the agent did not sample it;
 # 3. the ids of the observation, with False.
 #
-# The next cell holds a tokenizer. It takes the longest piece that fits, and so writing ids out and reading the text again may
+# The next cell holds a tokeniser. It takes the longest piece that fits, and so writing ids out and reading the text again may
 # give other ids:
 
 # %%
