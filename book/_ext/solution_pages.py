@@ -81,11 +81,16 @@ def fingerprint(name: str) -> str:
     """Return a hash of what the outputs of a page depend on beside its own cells."""
     files = [SOLUTIONS / name / f"{stem}.py" for stem in ("checks", "hidden_checks", "misconceptions")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    files += [Path(__file__).with_name("solution_runs.py"), *(ROOT / "autograder" / f"{stem}.py" for stem in RUN_BY)]
+    files += run_by()
     digest = hashlib.sha256()
     for path in [*files, *sources_of(f"```{{code-cell}}\n{code}\n```")]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + what_runs(path))
     return digest.hexdigest()[:16]
+
+
+def run_by() -> list[Path]:
+    """Return the files that run checks and answers for a page."""
+    return [Path(__file__).with_name("solution_runs.py"), *(ROOT / "autograder" / f"{stem}.py" for stem in RUN_BY)]
 
 
 def landing_page(sources: list[Source], chapters: dict[str, list[str]]) -> str:

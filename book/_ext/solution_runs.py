@@ -25,7 +25,7 @@ from autograder.home import SOLUTIONS
 from autograder.limits import alarm
 from autograder.subject import subject_of
 
-LONGEST_RUN = 5  # seconds that a check may ask for and still be run on answers that are wrong
+LONGEST_RUN = 30  # seconds that a check may ask for and still be run on answers that are wrong: more means training
 LONGEST_TEXT = 600
 AFTER = "The checks of the notebook let it pass. The first check after handing in that it fails"
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
@@ -75,17 +75,15 @@ class SolutionRuns:
 
 def told(assignment: Assignment, exercise: str, function: object) -> str:
     """Return, as Markdown, the first check that an answer fails: one of the notebook or one after handing in."""
-    left_out = []
     for exam, where in ((assignment.visible, "The first check that it fails"), (assignment.hidden, AFTER)):
-        for check in exam.checks[exercise]:
+        quick_first = sorted(exam.checks[exercise], key=lambda check: check.seconds > LONGEST_RUN)
+        for number, check in enumerate(quick_first):
             if check.seconds > LONGEST_RUN:
-                left_out.append(f"*{escaped(check.message)}*")
-                continue
+                before = "It passes the quicker checks. " if number else ""
+                return f"{before}Not run for this page: a check that trains for up to {check.seconds:g} seconds."
             failed = run_one(exam, exercise, check, function)
             if failed:
                 return f"{where}: *{escaped(failed.message)}*\n\n```text\n{shown(failed.problem)}\n```"
-    if left_out:
-        return f"Not run for this page, because it trains a model: {'; '.join(left_out)}."
     return "It passes every check."
 
 
