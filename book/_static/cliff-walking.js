@@ -15,9 +15,10 @@
     label { display: inline-flex; align-items: center; gap: .45rem; }
     output { min-width: 2.6em; font-variant-numeric: tabular-nums; }
     input { accent-color: var(--pst-color-primary); min-height: 1.5rem; width: 8rem; }
-    button { font: inherit; color: inherit; cursor: pointer; background: transparent; border: 1px solid var(--pst-color-primary);
-      border-radius: .4rem; padding: .25rem .9rem; min-height: 2.4rem; }
-    button:hover { background: color-mix(in srgb, var(--pst-color-primary) 14%, transparent); }
+    button { font: inherit; color: inherit; cursor: pointer; background: var(--pst-color-surface, transparent); border: 1px solid var(--pst-color-border);
+      border-radius: .35rem; padding: .2rem .6rem; min-height: 2rem; }
+    button:hover { border-color: var(--pst-color-primary); }
+    @media (max-width: 30rem) { label:has([type=range]) { display: flex; width: 100%; } label > [type=range] { margin-left: auto; } }
     :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }
     .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1rem 1.2rem; }
     figure { margin: 0; } figcaption { margin-top: .3rem; font-variant-numeric: tabular-nums; }

@@ -10,6 +10,7 @@
       border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 39rem; box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; align-items: center; margin: 0 0 .8rem; }
     label { display: inline-flex; align-items: center; gap: .45rem; }
+    @media (max-width: 30rem) { label:has([type=range]) { display: flex; width: 100%; } label > [type=range] { margin-left: auto; } }
     output { min-width: 2.9em; font-variant-numeric: tabular-nums; }
     input { accent-color: var(--pst-color-primary); min-height: 1.5rem; width: 7rem; }
     :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }

@@ -10,8 +10,10 @@
     .window { overflow: hidden; margin: 0 auto .6rem; }
     .strip { display: block; transform-origin: 0 0; max-width: none; }
     .row { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: center; }
-    button { font: inherit; color: inherit; background: none; border: 1px solid currentColor; border-radius: .4rem;
-      padding: .25rem .9rem; min-height: 2rem; min-width: 5.5rem; cursor: pointer; }
+    button { font: inherit; color: inherit; cursor: pointer; background: var(--pst-color-surface, transparent); border: 1px solid var(--pst-color-border);
+      border-radius: .35rem; padding: .2rem .6rem; min-height: 2rem; min-width: 4.6rem; }
+    button:hover { border-color: var(--pst-color-primary); }
+    label { display: inline-flex; align-items: center; gap: .45rem; }
     input { accent-color: var(--pst-color-primary); min-height: 1.5rem; width: 11rem; }
     output { min-width: 5.5em; font-variant-numeric: tabular-nums; }
     :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }`;

@@ -18,10 +18,12 @@
     output { min-width: 2.8em; font-variant-numeric: tabular-nums; }
     input { accent-color: var(--pst-color-primary); min-height: 1.5rem; }
     input[type=range] { width: 6.6rem; }
+    @media (max-width: 30rem) { label:has([type=range]) { display: flex; width: 100%; } label > [type=range] { margin-left: auto; } }
     button { font: inherit; color: inherit; cursor: pointer; }
-    .row button { background: transparent; border: 1px solid var(--pst-color-primary); border-radius: .4rem; padding: .25rem .9rem; min-height: 2.4rem; }
-    .row button:hover:enabled { background: color-mix(in srgb, var(--pst-color-primary) 14%, transparent); }
-    .row button:disabled { border-color: var(--pst-color-border); color: var(--pst-color-text-muted); cursor: default; }
+    .row button { background: var(--pst-color-surface, transparent); border: 1px solid var(--pst-color-border);
+      border-radius: .35rem; padding: .2rem .6rem; min-height: 2rem; }
+    .row button:hover:enabled { border-color: var(--pst-color-primary); }
+    .row button:disabled { color: var(--pst-color-text-muted); cursor: default; }
     :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }
     [role=grid] { display: grid; gap: 3px; max-width: calc(var(--columns) * 5.4rem); }
     [role=row] { display: grid; gap: 3px; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }

@@ -10,6 +10,7 @@
       border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 39rem; box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: center; margin: 0 0 .8rem; }
     label { display: inline-flex; align-items: center; gap: .45rem; }
+    button:hover { border-color: var(--pst-color-primary); }
     :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }
     input, select { accent-color: var(--pst-color-primary); min-height: 1.5rem; }
     select, button { font: inherit; color: inherit; background: var(--pst-color-surface, transparent); border: 1px solid var(--pst-color-border);

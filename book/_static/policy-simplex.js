@@ -1,6 +1,6 @@
 /* <policy-simplex rewards="1 0.5 0" start="0.1 0.2 0.7" step-size="0.4" entropy="0" seed="0">
    A bandit of three arms with fixed rewards; a softmax policy is a point in a triangle. The exact gradient as field and
-   path, sampled REINFORCE steps beside it. tests/browser compares every number with rlkit. No network. */
+   path, sampled REINFORCE steps beside it. tests/browser compares every number with rlkit. */
 (() => {
   const RUNS = 5, MOST = 1000, PAD = 14, TOP = 26, SIDES = 11, LARGEST = 5;
   const STYLE = `
@@ -9,19 +9,21 @@
     .row, ul { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; align-items: center; margin: 0 0 .8rem; padding: 0; }
     label { display: inline-flex; align-items: center; gap: .45rem; }
     output { min-width: 2.6em; font-variant-numeric: tabular-nums; }
-    input { accent-color: var(--pst-color-primary); min-height: 1.5rem; } [type=range] { width: 7rem; }
-    button, select { font: inherit; color: inherit; background: var(--pst-color-surface, transparent); border: 1px solid var(--pst-color-border);
+    input { accent-color: var(--pst-color-primary); min-height: 1.5rem; } [type=range] { width: 7rem; margin-left: auto; }
+    @media (max-width: 30rem) { label:has(output) { width: 100%; } }
+    button, select { font: inherit; color: inherit; background: var(--pst-color-surface); border: 1px solid var(--pst-color-border);
       border-radius: .35rem; padding: .2rem .6rem; min-height: 2rem; cursor: pointer; }
-    :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }
+    :focus-visible { outline: 3px solid var(--pst-color-primary); }
+    button:hover { border-color: var(--pst-color-primary); }
     .picture { flex: 1 1 16rem; max-width: 24rem; } table { flex: 1 1 14rem; align-self: start; }
     svg { display: block; width: 100%; cursor: crosshair; }
-    svg text { fill: var(--figure-ink); font: .88rem var(--book-sans, sans-serif); }
+    svg text { fill: var(--figure-ink); font-size: .88rem; }
     .axis { stroke: var(--figure-ink); fill: none; opacity: .6; } .field { fill: var(--figure-ink); opacity: .5; } .goal { stroke: currentColor; stroke-width: 3; color: var(--figure-green); }
     .exact { color: var(--figure-blue); } .run { color: var(--figure-orange); }
     polyline { fill: none; stroke: currentColor; stroke-width: 1.3; } polyline.exact { stroke-width: 3.5; } circle { fill: currentColor; stroke: var(--figure-paper); stroke-width: 1.5; }
     .start { fill: var(--figure-paper); stroke: var(--figure-ink); }
     ul { gap: .1rem 1.2rem; list-style: none; font-size: .95rem; }
-    i { font: 700 1.1rem/1 var(--book-sans, sans-serif); }
+    i { font-style: normal; font-weight: 700; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem; }
     th, td { padding: .15rem 0; text-align: right; font-weight: 400; border-bottom: 1px solid var(--pst-color-border); } [scope=col] { font-weight: 600; } [scope=row] { text-align: left; } p { margin: 0; min-height: 7.5em; }`;
   const minus = (x, digits = 2) => (Math.abs(x) < 0.5 * 10 ** -digits ? 0 : x).toFixed(digits).replace("-", "−");
@@ -42,7 +44,7 @@
     return policy(theta).map((p, a) => weight * ((a === arm) - p));
   };
   const square = g => dot(g, g);
-  const variance = (theta, r, c, baseline) =>      // of the three components together
+  const variance = (theta, r, c, baseline) =>
     dot(policy(theta), each(3, arm => square(estimate(theta, r, c, baseline, arm)))) - square(gradient(theta, r, c));
   const follow = (theta, steps, alpha, step) => {  // all logits on the way
     const path = [theta];
@@ -58,7 +60,7 @@
     });
     return { arms, path };
   };
-  const generator = seed => {                      // mulberry32
+  const generator = seed => {  // mulberry32
     let state = seed >>> 0;
     return () => {
       state = state + 0x6D2B79F5 | 0;

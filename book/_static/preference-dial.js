@@ -12,10 +12,12 @@
       border: 1px solid var(--pst-color-border); border-radius: .6rem; padding: 1rem 1.1rem; max-width: 39rem; box-sizing: border-box; }
     .row { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; align-items: center; margin: 0 0 .8rem; }
     label { display: inline-flex; align-items: center; gap: .45rem; }
+    @media (max-width: 30rem) { label:has([type=range]) { display: flex; width: 100%; } label > [type=range] { margin-left: auto; } }
     output { min-width: 3.2em; font-variant-numeric: tabular-nums; }
     input { accent-color: var(--pst-color-primary); min-height: 1.5rem; width: 8rem; }
     button { font: inherit; color: inherit; background: var(--pst-color-surface, transparent); border: 1px solid var(--pst-color-border);
       border-radius: .35rem; padding: .2rem .6rem; min-height: 2rem; cursor: pointer; }
+    button:hover { border-color: var(--pst-color-primary); }
     :focus-visible { outline: 3px solid var(--pst-color-primary); outline-offset: 2px; }
     svg { display: block; width: 100%; overflow: visible; }
     svg text { fill: var(--figure-ink); font: .88rem var(--book-sans, sans-serif); font-variant-numeric: tabular-nums; }
