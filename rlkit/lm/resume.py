@@ -18,7 +18,7 @@ STATE = "run.pt"
 
 
 class Resumable:
-    """Saves model, optimizer, generators and records in ``folder``; does nothing without one.
+    """Saves model, optimiser, generators and records in ``folder``; does nothing without one.
 
     Parameters
     ----------

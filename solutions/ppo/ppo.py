@@ -9,7 +9,7 @@
 # **How a check reads.** After each answer comes a cell `check(...)`. It says of every check whether it passed, and if
 # not, what was expected and what your function returned. If your function behaves like a mistake that many people
 # make, it names the mistake. Of the 23 points, 9 come from checks that run after you hand in, on other inputs. An
-# advantage estimate that mistakes a time limit for an ending is told:
+# advantage estimate that mistakes a step limit for an ending is told:
 #
 # ```
 # generalized_advantage_estimate
