@@ -63,6 +63,7 @@ verify-seeds: setup ## every statistical check over 100 seeds, written as an evi
 bench: setup ## the benchmarks that this machine can run; JSON into benchmarks/results
 	$(RUN) benchmarks/dynamic_programming.py
 	$(RUN) benchmarks/control.py
+	$(RUN) benchmarks/ppo_learning_rates.py
 	$(RUN) benchmarks/language_models.py
 	$(RUN) benchmarks/agents.py
 	$(RUN) benchmarks/agent_differences.py
