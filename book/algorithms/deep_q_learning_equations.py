@@ -35,6 +35,19 @@ def _(random: np.random.Generator):
         yield expected, deep_q_learning.huber_loss(*tensors(prediction, target), kappa)
 
 
+@equation("eq-semi-gradient", latex="8a5c9325d582", function="rlkit.deep_q_learning.huber_loss")
+def _(random: np.random.Generator):
+    # Q is linear in its parameters: the features of (s, a) are its gradient. The target depends on them as well.
+    theta, features, following = random.normal(size=3), random.normal(size=3), random.normal(size=(A, 3))
+    r, alpha, kappa = random.normal(scale=3), random.random(), 1.5
+    y = r + GAMMA * max(following @ theta)
+    slope = float(np.clip(features @ theta - y, -kappa, kappa))
+    weights = torch.from_numpy(theta).requires_grad_()
+    target = r + GAMMA * (torch.from_numpy(following) @ weights).max()
+    deep_q_learning.huber_loss(torch.from_numpy(features) @ weights, target, kappa).backward()
+    yield -alpha * slope * features, -alpha * weights.grad
+
+
 @equation("eq-soft-update", latex="4c1335cdc74d", function="rlkit.deep_q_learning.soft_update")
 def _(random: np.random.Generator):
     slow, theta, rho = random.normal(size=B), random.normal(size=B), random.random()
