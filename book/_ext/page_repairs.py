@@ -16,6 +16,11 @@ REPAIRS = (
         re.compile(r'<div class="sidebar-primary-items__start sidebar-primary__section">'),
         '<div class="sidebar-primary-items__start sidebar-primary__section" role="navigation" aria-label="Book">',
     ),
+    # An entry of the contents with pages below it opens and closes by a button that has no name.
+    (
+        re.compile(r'<summary>(<span class="toctree-toggle" role="presentation">)'),
+        r'<summary aria-label="Pages of this part">\1',
+    ),
     # The style sheet draws the icons from a font; this script of 1.5 MB draws them once more.
     (re.compile(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>\s*'), ""),
     # A block that scrolls sideways has to be reachable with the keyboard.

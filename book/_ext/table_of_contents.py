@@ -36,7 +36,7 @@ def contents_of_site(with_solutions: bool = True) -> dict:
     """Return the contents of a site; the solutions stand under their landing page in a part of their own."""
     table = yaml.safe_load(CONTENTS.read_text(encoding="utf-8"))
     if with_solutions:
-        sections = [{"file": f"solutions/{name}"} for name in assignments_in_order()]
+        sections = [{"file": f"solutions/{name}", "title": title_of(name)} for name in assignments_in_order()]
         part = {"caption": "Solutions", "chapters": [{"file": "solutions/index", "sections": sections}]}
         captions = [one.get("caption") for one in table["parts"]]
         place = captions.index(LAST_PART) if LAST_PART in captions else len(captions)
@@ -59,6 +59,13 @@ def assignments_in_order() -> list[str]:
     order = list(chapters_of_assignments())
     names = [path.name for path in SOLUTIONS.iterdir() if (path / f"{path.name}.py").is_file()]
     return sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def title_of(assignment: str) -> str:
+    """Return the title of an assignment's notebook."""
+    source = (SOLUTIONS / assignment / f"{assignment}.py").read_text(encoding="utf-8")
+    title = re.search(r"^# # (.+)$", source, re.MULTILINE)
+    return title[1] if title else assignment
 
 
 def _pages(table: dict) -> Iterator[str]:
