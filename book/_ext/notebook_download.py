@@ -112,7 +112,8 @@ def write_notebooks(app, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     for docname in app.env.found_docs:
-        notebook = executed_notebook(app.outdir, docname)
+        # A page of solutions is no notebook to take away: its cells need the course beside them.
+        notebook = None if docname.startswith("solutions/") else executed_notebook(app.outdir, docname)
         if notebook is not None:
             target = Path(app.outdir, "notebooks", f"{docname}.ipynb")
             target.parent.mkdir(parents=True, exist_ok=True)
