@@ -2,9 +2,9 @@
 
 jupyter-cache knows a notebook by its code cells and its kernel, so a change in rlkit would leave old outputs on
 the page. Each chapter therefore gets, when it is read, one more hidden cell at its end. Its comment holds a hash of
-the code (not the docstrings) of the rlkit modules that the chapter imports, directly or through others, of the
-measurements that its cells name, and of constraints.txt; it also prints the peak memory of the run, which the
-chapter's header shows.
+the rlkit modules that the chapter imports, directly or through others, of the measurements that its cells name, and of
+the pinned versions of what computes and draws; it also prints the peak memory of the run, which the chapter's header
+shows.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rlkit"
 RECORDS = ROOT / "benchmarks" / "results"
 RECORD_NAME = re.compile(r"[a-z]{3}[\w*-]*(\.json)?")
+# Packages that a chapter's outputs can depend on; a new version of a spelling checker runs no chapter again.
+OUTPUTS_DEPEND_ON = frozenset(
+    "gymnasium ipykernel ipython matplotlib matplotlib-inline myst-nb numpy pillow pyarrow tokenizers torch tqdm "
+    "transformers".split()
+)
 CODE_CELL = re.compile(r"^(`{3,}|~{3,})\{code-cell\}[^\n]*\n(.*?)^\1\s*$", re.MULTILINE | re.DOTALL)
 PEAK_MEMORY = re.compile(r"peak memory (\d+) MB")
 
@@ -62,7 +68,8 @@ def code_of(chapter: str) -> str:
     return "\n".join(line for line in lines if not re.match(r"\s*[%!:]", line))
 
 
-def imported_modules(code: str, module: str = "") -> set[str]:
+@cache
+def imported_modules(code: str, module: str = "") -> frozenset[str]:
     """Return the modules of rlkit that a piece of Python code imports, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(code)):
@@ -73,7 +80,7 @@ def imported_modules(code: str, module: str = "") -> set[str]:
             base = ".".join([*package, *([node.module] if node.module else [])])
             names.add(base)
             names.update(f"{base}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.split(".")[0] == PACKAGE}
+    return frozenset(name for name in names if name.split(".")[0] == PACKAGE)
 
 
 def module_path(name: str) -> Path | None:
@@ -115,13 +122,20 @@ def records_of(chapter: str) -> list[Path]:
     return [path for stem, path in known.items() if stem in named]
 
 
+def pinned_versions() -> list[str]:
+    """Return the lines of constraints.txt that outputs depend on."""
+    path = ROOT / "constraints.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [line for line in lines if line.partition("==")[0].strip().lower() in OUTPUTS_DEPEND_ON]
+
+
 def fingerprint(chapter: str) -> str:
     """Return a hash of what a chapter's outputs depend on beside its own cells."""
     digest = hashlib.sha256()
-    for path in [*sources_of(chapter), *records_of(chapter), ROOT / "constraints.txt"]:
-        if path.is_file():
-            digest.update(path.relative_to(ROOT).as_posix().encode())
-            digest.update(what_runs(path))
+    for path in [*sources_of(chapter), *records_of(chapter)]:
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(what_runs(path))
+    digest.update("\n".join(pinned_versions()).encode())
     return digest.hexdigest()[:16]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import evidence_table
@@ -56,7 +57,9 @@ def test_a_change_in_an_indirect_module_changes_the_cache_key(tmp_path: Path, mo
     (package / "mdp.py").write_text("FiniteMDP = 2\n")
     changed = execution_cache.with_last_cell(CHAPTER)
     assert changed != before
-    (tmp_path / "constraints.txt").write_text("torch==2.13\n")
+    (tmp_path / "constraints.txt").write_text("codespell==2.4\n")
+    assert execution_cache.with_last_cell(CHAPTER) == changed
+    (tmp_path / "constraints.txt").write_text("codespell==2.4\ntorch==2.13\n")
     assert execution_cache.with_last_cell(CHAPTER) != changed
 
 
@@ -74,6 +77,14 @@ def test_a_measurement_that_a_chapter_names_changes_the_cache_key_and_no_other_d
     assert execution_cache.with_last_cell(chapter) == before
     (tmp_path / "bridge-new.json").write_text("{}")
     assert execution_cache.with_last_cell(chapter) != before
+
+
+def test_every_package_that_rlkit_needs_can_change_the_cache_key() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", name).group() for name in needed}
+    assert names - {"rich"} <= execution_cache.OUTPUTS_DEPEND_ON  # it prints tables of the command line
+    pinned = {line.partition("==")[0].lower() for line in execution_cache.pinned_versions()}
+    assert pinned == execution_cache.OUTPUTS_DEPEND_ON
 
 
 def test_relative_imports_are_followed() -> None:
