@@ -93,9 +93,12 @@ def pages() -> list[Path]:
 
 
 def course_prose() -> Iterator[Line]:
-    """Yield all prose: the pages, the README, and the texts of the exercise notebooks."""
+    """Yield all prose: the pages, the README, the discussions of solutions, and the texts of the exercise notebooks."""
     for path in [*pages(), ROOT / "README.md", ROOT / "solutions" / "README.md"]:
         yield from prose_of_markdown(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
+    for path in sorted((ROOT / "solutions").glob("*/discussion.md")):
+        without_names = re.sub(r"^##.*$", "", path.read_text(encoding="utf-8"), flags=re.M)  # of exercises and mistakes
+        yield from prose_of_markdown(without_names, str(path.relative_to(ROOT)))
     for path in sorted((ROOT / "solutions").glob("*/*.py")):
         if path.stem == path.parent.name:
             yield from prose_of_notebook(path)
