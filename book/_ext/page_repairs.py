@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+
+def as_divisions(match: re.Match) -> str:
+    """Return the parameters of a signature, one a line, without the marks of a list of definitions."""
+    lines = match.group(1).replace("<dd>", "<div>").replace("</dd>", "</div>")
+    return f'<div class="sig-parameters">{lines}</div>'
+
+
 REPAIRS = (
     # A label that differs from the visible text is not found by people who speak to their computer.
     (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"'), r"\1"),
@@ -16,6 +23,8 @@ REPAIRS = (
         re.compile(r'<div class="sidebar-primary-items__start sidebar-primary__section">'),
         '<div class="sidebar-primary-items__start sidebar-primary__section" role="navigation" aria-label="Book">',
     ),
+    # Sphinx writes the parameters of a long signature as definitions of nothing.
+    (re.compile(r"<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL), as_divisions),
     # An entry of the contents with pages below it opens and closes by a button that has no name.
     (
         re.compile(r'<summary>(<span class="toctree-toggle" role="presentation">)'),
