@@ -12,6 +12,7 @@ from api_names import Module, definition_name, definitions, first_lines, parsed,
 from api_reference import equations_by_function
 from api_text import entry_text, module_text
 from bound_equations import formulas
+from page_repairs import REPAIRS
 from table_of_contents import chapters_in_contents
 
 from tests.book.conftest import ROOT
@@ -141,3 +142,15 @@ def test_a_link_to_the_source_leads_to_the_line_of_the_definition() -> None:
     found = first_lines(module)
     assert lines[found["rlkit.planning.value_iteration"] - 1].startswith("def value_iteration(")
     assert lines[found["rlkit.planning.Solution"] - 1].startswith("@dataclass")
+
+
+def test_the_parameters_of_a_long_signature_are_no_list_of_definitions() -> None:
+    repaired = (
+        '<dt>f(<dl>\n<dd><em class="sig-param">a</em>,</dd>\n<dd><em class="sig-param">b</em>,</dd>\n</dl>\n)</dt>'
+    )
+    for pattern, replacement in REPAIRS:
+        repaired = pattern.sub(replacement, repaired)
+    assert "<dd>" not in repaired and "<dl>" not in repaired and repaired.count("</div>") == 3
+    ordinary = "<dl>\n<dt>term</dt>\n<dd>meaning</dd>\n</dl>"
+    for pattern, replacement in REPAIRS:
+        assert pattern.sub(replacement, ordinary) == ordinary
