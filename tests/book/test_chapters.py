@@ -61,13 +61,12 @@ def test_every_page_is_in_the_contents_and_every_entry_is_a_page() -> None:
     assert written == set(pages_in_contents())
 
 
-def test_the_landing_page_knows_every_written_chapter_and_all_sixteen() -> None:
+def test_the_landing_page_has_the_chapters_of_the_contents_in_their_order() -> None:
     block = re.search(r"```\{course-path\}\n(.*?)```", text_of(BOOK / "index.md"), re.S)
     parts = yaml.safe_load(block.group(1))
     planned = {document: title for part in parts for document, title in part["chapters"].items()}
-    assert len(planned) == 16
     written = chapters_in_contents(CONTENTS)
-    assert list(planned)[: len(written)] == written
+    assert list(planned) == written, "the course-path of book/index.md lists other chapters than book/_toc.yml"
     for document in written:
         assert f"\n# {planned[document]}\n" in text_of(BOOK / f"{document}.md"), f"{document} has another title"
 
@@ -84,14 +83,17 @@ def test_a_chapter_has_one_title_and_ends_as_the_others_do(chapter: Path) -> Non
     outline = CELL.sub("", text_of(chapter).split("\n---\n", 1)[-1])
     assert len(re.findall(r"^# ", outline, re.M)) == 1
     sections = re.findall(r"^## (.+)$", outline, re.M)
-    assert tuple(sections[-len(LAST_SECTIONS) :]) == LAST_SECTIONS, sections
+    last = tuple(sections[-len(LAST_SECTIONS) :])
+    assert last == LAST_SECTIONS, f"{chapter.name} ends with the sections {last}, expected {LAST_SECTIONS}"
 
 
 @chapters
 def test_a_chapter_ends_with_questions_whose_answers_are_worked_and_folded(chapter: Path) -> None:
     section = reading_questions(chapter)
     folded = re.findall(r"^(:{3,})\{dropdown\} Question: \S[^\n]*\n(.*?)^\1$", section, re.M | re.S)
-    assert len(folded) >= READING_QUESTIONS, f"{chapter.name} has {len(folded)} reading questions"
+    assert len(folded) >= READING_QUESTIONS, (
+        f"{chapter.name} has {len(folded)} reading questions, expected {READING_QUESTIONS}"
+    )
     assert section.count("{dropdown}") == len(folded), f"{chapter.name}: a fold that is not a question"
     for _, answer in folded:
         count = len(answer.split())
