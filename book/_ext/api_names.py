@@ -31,7 +31,8 @@ class Module:
     def names(self) -> dict[str, str]:
         """Return what the functions and classes of rlkit that this module defines or imports are called in full."""
         found = {node.name: f"{self.name}.{node.name}" for node in public_entries(self.tree)}
-        for node in ast.walk(self.tree):
+        blocks = [self.tree, *(node for node in self.tree.body if isinstance(node, ast.If))]  # if TYPE_CHECKING
+        for node in (node for block in blocks for node in block.body):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
                 for alias in node.names:
                     found[alias.asname or alias.name] = definition_name(f"{node.module}.{alias.name}")

@@ -27,6 +27,7 @@ from sphinx.util.docutils import SphinxDirective
 from table_of_contents import chapters_in_contents
 
 FOLDER = "api"
+SOURCE_FOLDER = source_page("").rstrip("/")
 BOOK = ROOT / "book"
 
 
@@ -132,6 +133,21 @@ def changed_pages(app, env, added: set[str], changed: set[str], removed: set[str
     return [page for page in hashes if before.get(page) != hashes[page]]
 
 
+def share_contents(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Sphinx event: make the table of contents beside the pages of a folder once; none of them is in it."""
+    folder = pagename.rpartition("/")[0]
+    if folder in (FOLDER, SOURCE_FOLDER):
+        make, kept = context["toctree"], app.contents_of_folders.setdefault(folder, {})
+
+        def contents(**options) -> str:
+            key = tuple(sorted(options.items()))
+            if key not in kept:
+                kept[key] = make(**options)
+            return kept[key]
+
+        context["toctree"] = contents
+
+
 def remove_stubs(app, error: Exception | None) -> None:
     """Sphinx event: the build has ended, and its sources are again only those that people write."""
     shutil.rmtree(Path(app.srcdir, FOLDER), ignore_errors=True)
@@ -142,6 +158,8 @@ def setup(app) -> dict[str, bool]:
     app.add_directive("api-module", ApiModule)
     app.add_directive("api-modules", ApiModules)
     app.connect("config-inited", write_stubs, priority=950)  # after sphinx-external-toc
+    app.contents_of_folders = {}
     app.connect("env-get-outdated", changed_pages)
+    app.connect("html-page-context", share_contents, priority=100)  # before the theme asks for it
     app.connect("build-finished", remove_stubs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
