@@ -6,10 +6,11 @@ import ast
 import fnmatch
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from api_names import Module, definition_name, definitions, first_lines, parsed, public_modules
-from api_reference import equations_by_function
+from api_reference import equations_by_function, share_contents
 from api_text import entry_text, module_text
 from bound_equations import formulas
 from page_repairs import REPAIRS
@@ -154,3 +155,21 @@ def test_the_parameters_of_a_long_signature_are_no_list_of_definitions() -> None
     ordinary = "<dl>\n<dt>term</dt>\n<dd>meaning</dd>\n</dl>"
     for pattern, replacement in REPAIRS:
         assert pattern.sub(replacement, ordinary) == ordinary
+
+
+def test_the_contents_are_made_once_a_folder_and_for_each_chapter_anew() -> None:
+    app, asked = SimpleNamespace(contents_of_folders={}), []
+
+    def contents_of(page: str, **options) -> str:
+        def make(**given) -> str:
+            asked.append(page)
+            return f"contents in {page.rpartition('/')[0]} {given}"
+
+        context = {"toctree": make}
+        share_contents(app, page, "page.html", context, None)
+        return context["toctree"](**options)
+
+    assert contents_of("api/rlkit.mdp", depth=1) == contents_of("api/rlkit.dpo", depth=1)
+    assert contents_of("api/rlkit.dpo", depth=2) != contents_of("code/rlkit.dpo", depth=2)
+    contents_of("algorithms/ppo"), contents_of("algorithms/reinforce")
+    assert asked == ["api/rlkit.mdp", "api/rlkit.dpo", "code/rlkit.dpo", "algorithms/ppo", "algorithms/reinforce"]

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from latex_symbols import Symbol, first_symbol, is_known, symbols
+from symbol_list import Row, rows_for, spoken
 from table_of_contents import chapters_in_contents
 
 from tests.book.conftest import ROOT
@@ -71,6 +72,46 @@ def test_a_symbol_is_known_with_any_index_but_not_with_another_label() -> None:
     assert not is_known(Symbol("V", r"\pi"), known)
     assert not is_known(Symbol(r"\pi", "ref"), known) and not is_known(Symbol(r"\pi"), known)
     assert is_known(Symbol(r"\E", r"\pi"), known)
+
+
+def row(anchor: str, latex: str, first_chapter: int = 1, only_chapters: tuple[int, ...] = ()) -> Row:
+    explained = frozenset({first_symbol(latex)})
+    return Row(explained, (), (), anchor, first_chapter, frozenset(only_chapters))
+
+
+ROWS = [
+    row("return", "G_t"),
+    row("group", "G", 11),
+    row("episode", "G_i", 13),
+    row("trace", r"\lambda", 4),
+    row("price", r"\lambda", 13, only_chapters=(13, 14)),
+]
+
+
+@pytest.mark.parametrize(
+    ("latex", "chapter", "listed"),
+    [
+        ("G_t + G_{t+1}", 13, ["return"]),
+        ("G_0", 13, ["return", "episode"]),
+        ("G_i", 12, ["return"]),
+        ("G_i", 13, ["episode"]),
+        ("G", 11, ["group"]),
+        ("G", 3, ["return"]),
+        (r"\lambda", 3, []),
+        (r"\lambda", 7, ["trace"]),
+        (r"\lambda", 13, ["price"]),
+        (r"\lambda", 16, ["trace"]),
+    ],
+)
+def test_a_chapter_lists_the_nearest_meaning_that_holds_in_it(latex: str, chapter: int, listed: list[str]) -> None:
+    assert [one.anchor for one in rows_for(ROWS, symbols(latex) - {Symbol("t")}, chapter)] == listed
+
+
+@pytest.mark.parametrize(
+    ("latex", "typed"), [(r"\gamma", "gamma"), (r"V_\pi(s)", "V pi s"), (r"\pi_{\text{old}}", "pi old"), ("V^*", "V *")]
+)
+def test_a_symbol_is_searched_by_its_name(latex: str, typed: str) -> None:
+    assert spoken(latex) == typed
 
 
 @pytest.mark.parametrize("chapter", chapters_in_contents())
