@@ -8,7 +8,7 @@ TEST_WORKERS ?= 2
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: help course test test-fast test-bridges setup system release verify site serve grade-demo verify-seeds bench lint clean
+.PHONY: help course test test-fast test-bridges setup system release verify site copies serve grade-demo verify-seeds bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -50,6 +50,9 @@ verify: setup ## solutions full, blanks zero, misconceptions caught and named, a
 
 site: setup ## build the website into _build/html (SOLUTIONS=no leaves the solutions out)
 	$(RUN) book/build.py $(if $(filter no,$(SOLUTIONS)),--without-solutions)
+
+copies: setup ## the book as a PDF (printed by Chromium) and the site as a zip, into _build/html
+	$(RUN) book/build.py --pdf --zip
 
 serve: setup ## serve the website on localhost
 	$(RUN) book/build.py --serve $(if $(filter no,$(SOLUTIONS)),--without-solutions)

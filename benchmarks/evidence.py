@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import functools
 import hashlib
 import io
 import json
@@ -27,9 +28,12 @@ def what_runs(path: Path) -> bytes:
     tree, so that every version of Python gives the same.
     """
     content = path.read_bytes()
-    if path.suffix != ".py":
-        return content
-    text = content.decode()
+    return code_that_runs(content.decode()) if path.suffix == ".py" else content
+
+
+@functools.cache
+def code_that_runs(text: str) -> bytes:
+    """Return the code of a Python file without docstrings, comments and empty lines."""
     lines = text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:

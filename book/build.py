@@ -3,6 +3,7 @@
     python book/build.py                          the site, into _build/html
     python book/build.py --without-solutions      the same, and nothing in it tells of the exercises' solutions
     python book/build.py --run foundations/mdp    run one chapter and say what it costs
+    python book/build.py --pdf --zip              build, then print the book as a PDF and pack the site as a zip
     python book/build.py --serve                  build, then serve on this computer only
 
 Outputs of chapters are kept in _build/.jupyter_cache until their cells, the rlkit modules that they import or the
@@ -16,6 +17,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import json
 import os
 import shutil
 import subprocess
@@ -31,11 +33,16 @@ ROOT = BOOK.parent
 OUTPUT = ROOT / "_build"
 SITE = OUTPUT / "html"
 CACHE = OUTPUT / ".jupyter_cache"
+DOCTREES = OUTPUT / ".doctrees"
+EXECUTED = OUTPUT / "jupyter_execute"
 CONTENTS = OUTPUT / "_toc.yml"  # of this build: with solutions, or without
 BUILT_FROM = OUTPUT / ".built_from"
 CELL_TIMEOUT = 180
 sys.path.insert(0, str(BOOK / "_ext"))
 
+sys.path.insert(0, str(BOOK))
+
+import publish  # noqa: E402
 from execution_cache import is_notebook, peak_memory, with_last_cell  # noqa: E402
 from solution_pages import pages_of_solutions  # noqa: E402
 from table_of_contents import pages_in_contents  # noqa: E402
@@ -144,39 +151,58 @@ def run_chapters(waiting: list[Path]) -> bool:
     return succeeded
 
 
-def hash_of_inputs() -> str:
+def hashes_of_inputs() -> dict[str, str]:
     """Return a hash of every file that the pages are made from."""
     patterns = ("_config.yml", "constraints.txt", "book/**/*", "rlkit/**/*.py", "benchmarks/**/*", "solutions/**/*")
-    digest = hashlib.sha256(CONTENTS.read_bytes())
-    for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()):
-        if path.suffix != ".pyc":
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    files = {path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"}
+    return {
+        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted({*files, CONTENTS})
+    }
 
 
-def is_current() -> bool:
-    """Whether the site was built from the files as they are."""
-    return SITE.is_dir() and BUILT_FROM.is_file() and BUILT_FROM.read_text(encoding="utf-8") == hash_of_inputs()
+def last_build() -> dict[str, str]:
+    """Return what the site was built from; nothing where the last build had warnings, or its files are gone."""
+    if not all(path.exists() for path in (BUILT_FROM, SITE, DOCTREES, EXECUTED, CACHE)):
+        return {}
+    try:
+        return json.loads(BUILT_FROM.read_text(encoding="utf-8"))
+    except ValueError:  # an interrupted build, or one of an older version
+        return {}
 
 
-def build_pages(verbose: bool) -> bool:
-    """Run Jupyter Book; every warning is an error."""
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(BOOK)]
-    command += ["--config", str(ROOT / "_config.yml"), "--toc", str(CONTENTS), "--path-output", str(ROOT)]
-    command += ["-W", "-n", "--keep-going", *([] if verbose else ["-q"])]
+def changed_texts(before: dict[str, str], now: dict[str, str]) -> list[str] | None:
+    """Return the pages whose text has changed, where nothing else has: what is known of the others then holds.
+
+    None where all has to be read anew. A page that is new or gone, a change in code, in a measurement or in the
+    configuration is such a case.
+    """
+    changed = [name for name in now if before.get(name) != now[name]]
+    texts = [name for name in changed if name.startswith("book/") and name.endswith(".md")]
+    looks = [name for name in changed if name.startswith("book/_static/")]
+    return texts if before.keys() == now.keys() and len(texts) + len(looks) == len(changed) else None
+
+
+def build_pages(verbose: bool, now: dict[str, str], texts: list[str] | None) -> bool:
+    """Read the pages whose text has changed (all, if None) and write every page; every warning is an error.
+
+    The last build, if it is taken up again, had no warning. What a page says to others is resolved while it is
+    written, so that a link which the change has broken is found wherever it stands.
+    """
     print("Writing the pages.", flush=True)
-    inputs = hash_of_inputs()
     BUILT_FROM.unlink(missing_ok=True)
-    # An incremental build would leave pages that are gone, and would not repeat the warnings of the last one.
-    for folder in (SITE, OUTPUT / ".doctrees", OUTPUT / "jupyter_execute"):
+    for folder in (SITE, *(() if texts is not None else (DOCTREES, EXECUTED))):
         shutil.rmtree(folder, ignore_errors=True)
+    for name in now if texts is not None else ():
+        if name.startswith("book/solutions/") and name not in texts:
+            os.utime(ROOT / name, (0, 0))  # written again for this build, with the same text
+    command = [sys.executable, str(BOOK / "write_pages.py"), str(CONTENTS), *(["--verbose"] if verbose else [])]
     environment = {**os.environ, **ENVIRONMENT, "NO_COLOR": "1"}
     result = subprocess.run(command, env=environment, check=False, capture_output=not verbose, text=True)
     if result.returncode != 0 and not verbose:
-        # Jupyter Book ends with a traceback of its own, which says nothing about the page.
-        print(result.stderr.split("Traceback (most recent call last)")[0].strip(), file=sys.stderr)
+        print(result.stderr.strip(), file=sys.stderr)
     if result.returncode == 0:
-        BUILT_FROM.write_text(inputs, encoding="utf-8")
+        BUILT_FROM.write_text(json.dumps(now), encoding="utf-8")
     return result.returncode == 0
 
 
@@ -187,6 +213,24 @@ def report_run(page: str) -> bool:
         print(error, file=sys.stderr)
         return False
     print(f"{page}: every cell ran, {seconds:.0f} s, {peak_memory(notebook)} MB")
+    return True
+
+
+def write_copies(pdf: bool, as_zip: bool) -> bool:
+    """Write what readers can take along into the site, and lead to it from the landing page."""
+    try:
+        if pdf:
+            print("Printing the PDF.", flush=True)
+            number = publish.write_pdf(SITE, publish.pages_of_pdf(pages_in_contents(CONTENTS)), SITE / publish.PDF)
+            print(f"{number} pages: {SITE / publish.PDF}", flush=True)
+            publish.link_copies(SITE)
+        if as_zip:
+            number = publish.write_zip(SITE, SITE / publish.ZIP)
+            print(f"{number} files: {SITE / publish.ZIP}", flush=True)
+            publish.link_copies(SITE)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return False
     return True
 
 
@@ -204,6 +248,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", metavar="PAGE", help="run one chapter, such as foundations/mdp, and build nothing")
     parser.add_argument("--without-solutions", action="store_true", help="leave every page of solutions out")
+    parser.add_argument("--pdf", action="store_true", help="print the book as a PDF beside the site, with Chromium")
+    parser.add_argument("--zip", action="store_true", help="pack the site as a zip that opens without a server")
     parser.add_argument("--serve", action="store_true", help="serve the site afterwards")
     parser.add_argument("--port", type=int, default=8000, help="port for --serve; 0 takes a free one")
     parser.add_argument("--verbose", action="store_true", help="show what Sphinx does")
@@ -217,16 +263,21 @@ def main(arguments: list[str] | None = None) -> int:
             return 0 if report_run(options.run) else 1
     start = time.perf_counter()
     with only_one_build(), pages_of_solutions(with_solutions, CONTENTS):
-        if is_current():
+        before, now = last_build(), hashes_of_inputs()
+        if before == now:
             print(f"Nothing has changed since the last build. Read: {SITE / 'index.html'}", flush=True)
         else:
-            if not run_chapters(chapters_to_run(pages_in_contents(CONTENTS))):
+            texts = changed_texts(before, now)
+            pages = [page for page in pages_in_contents(CONTENTS) if texts is None or f"book/{page}.md" in texts]
+            if not run_chapters(chapters_to_run(pages)):
                 print("A chapter failed (above); the site was not built.", file=sys.stderr)
                 return 1
-            if not build_pages(options.verbose):
+            if not build_pages(options.verbose, now, texts):
                 print("The site has warnings or errors (above), which count as failures.", file=sys.stderr)
                 return 1
             print(f"Built in {time.perf_counter() - start:.0f} s. Read: {SITE / 'index.html'}", flush=True)
+        if not write_copies(options.pdf, options.zip):
+            return 1
     if options.serve:
         serve(options.port)
     else:

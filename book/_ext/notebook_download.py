@@ -82,7 +82,8 @@ def _plain_role(match: re.Match, glued: dict[str, str]) -> str:
     if role.startswith("glue"):
         key, _, form = text.partition(":")
         value = glued.get(key, key)
-        return format(float(value), form) if form and value != key else value
+        number = int if form.endswith("d") else float
+        return format(number(value), form) if form and value != key else value
     if role == "cite:p" or role == "eq":
         return f"({_short(text)})"
     return text

@@ -46,11 +46,19 @@ class ListingDirective(SphinxDirective):
         return [nodes.container("", block, caption, classes=["listing"])]
 
 
+def highlight_sources(app, env) -> None:
+    """Sphinx event: highlight each module once; what is read is kept with what was read of the pages."""
+    kept, env.highlighted_sources = getattr(env, "highlighted_sources", {}), {}
+    for path in modules().values():
+        text = path.read_text(encoding="utf-8")
+        formatter = HtmlFormatter(linespans="L", cssclass="highlight-source notranslate highlight")
+        env.highlighted_sources[text] = kept.get(text) or highlight(text, PythonLexer(), formatter)
+
+
 def source_pages(app) -> Iterator[tuple[str, dict[str, str], str]]:
     """Sphinx event: yield a page of highlighted source for each module."""
     for module, path in modules().items():
-        formatter = HtmlFormatter(linespans="L", cssclass="highlight-source notranslate highlight")
-        code = highlight(path.read_text(encoding="utf-8"), PythonLexer(), formatter)
+        code = app.env.highlighted_sources[path.read_text(encoding="utf-8")]
         title = html.escape(module)
         link = f'<p><a href="../api/{title}.html">What is in it</a></p>' if module in public_modules() else ""
         body = f'<section class="source-page"><h1>{title}</h1>\n{link}{code}</section>'
@@ -60,5 +68,6 @@ def source_pages(app) -> Iterator[tuple[str, dict[str, str], str]]:
 def setup(app) -> dict[str, bool]:
     """Register the directive and the pages."""
     app.add_directive("listing", ListingDirective)
+    app.connect("env-updated", highlight_sources)
     app.connect("html-collect-pages", source_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
