@@ -128,10 +128,12 @@ def check_author_rules(assignment: Assignment, outline: Outline, report: Verific
             "exercises with misconceptions and hints",
             f"{where}: {len(wrong)} misconceptions, expected at least {FEWEST_MISCONCEPTIONS}, each with name and hint",
         )
+        names = [one.name for one in wrong]
+        twice = sorted({name for name in names if names.count(name) > 1})
         report.expect(
-            len({one.name for one in wrong}) == len(wrong),
+            not twice,
             "exercises whose misconceptions have names of their own",
-            f"{where}: two misconceptions have the same name",
+            f"{where}: two misconceptions have the same name: {', '.join(map(repr, twice))}",
         )
         report.expect(
             len(right) >= FEWEST_ALTERNATIVES,
