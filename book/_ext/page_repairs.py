@@ -12,6 +12,11 @@ def as_divisions(match: re.Match) -> str:
     return f'<div class="sig-parameters">{lines}</div>'
 
 
+def without_links(match: re.Match) -> str:
+    """Return the title of a folded answer with the words of its links."""
+    return re.sub(r"</?a\b[^>]*>", "", match.group(0))
+
+
 REPAIRS = (
     # A label that differs from the visible text is not found by people who speak to their computer.
     (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"'), r"\1"),
@@ -30,6 +35,8 @@ REPAIRS = (
         re.compile(r'<summary>(<span class="toctree-toggle" role="presentation">)'),
         r'<summary aria-label="Pages of this part">\1',
     ),
+    # The title of a folded answer is a button; a link inside it would be a button in a button.
+    (re.compile(r'<summary class="sd-summary-title.*?</summary>', re.DOTALL), without_links),
     # The style sheet draws the icons from a font; this script of 1.5 MB draws them once more.
     (re.compile(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>\s*'), ""),
     # A block that scrolls sideways has to be reachable with the keyboard.
