@@ -62,7 +62,9 @@ def for_jupyter(notebook: dict) -> dict:
             cells.append({"cell_type": "markdown", "id": f"caption-{len(cells)}", "metadata": {}, "source": text})
     macros = {"cell_type": "markdown", "id": "macros", "metadata": {}, "source": MACROS}
     metadata = {"kernelspec": notebook["metadata"]["kernelspec"]}
-    return {**notebook, "cells": [cells[0], macros, *cells[1:]], "metadata": metadata}
+    cells = [cells[0], macros, *cells[1:]]
+    numbered = [{**cell, "id": f"cell-{number}"} for number, cell in enumerate(cells)]  # drawn by lot when read
+    return {**notebook, "cells": numbered, "metadata": metadata}
 
 
 def _text(data: dict[str, str]) -> str:

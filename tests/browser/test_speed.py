@@ -1,0 +1,38 @@
+"""Pages are light, and nothing on them moves while they arrive: neither formulas nor fonts nor widgets come late."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from table_of_contents import pages_in_contents
+
+from tests.browser.speed import WINDOWS, CompressingHandler, arrive
+
+pytestmark = pytest.mark.browser
+
+HEAVIEST_PAGE = 1_500_000  # bytes, with compression
+# A tenth is what browsers call good. A line of text that comes late moves the rest of a phone's window by 0.03.
+LARGEST_SHIFT = 0.02
+
+
+@pytest.fixture(scope="module")
+def compressed(site: Path) -> Iterator[str]:
+    """Serve the site with compression."""
+    handler = functools.partial(CompressingHandler, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("page_name", [*pages_in_contents(), "search"])
+def test_a_page_is_light_and_nothing_on_it_moves_as_it_arrives(page_name: str, browser, compressed: str) -> None:
+    for window in WINDOWS:
+        seen = arrive(browser, compressed, page_name, window)
+        assert seen.weight <= HEAVIEST_PAGE, f"{window}: {seen.weight / 1e6:.2f} MB"
+        assert seen.shift <= LARGEST_SHIFT, f"{window}: {seen.shift:.3f}, moved: {seen.moved[:4]}"
