@@ -184,7 +184,9 @@ check("trajectory_advantages", trajectory_advantages, hidden=True)
 # In a long episode its return says little about one turn. Compare each turn with others in the same situation instead. `keys`, integers of
 # shape (B, T), name situations: turns with the same key *in the same group* are comparable, at whatever place of their episodes they are.
 #
-# $$G_{i,t} = \sum_{k \ge t} \gamma^{k - t}\, r_{i,k}, \qquad \hat A_{i,t} = G_{i,t} - \text{mean of } G \text{ over the turns with the group and the key of } (i, t).$$
+# $$G_{i,t} = \sum_{k \ge t} \gamma^{k - t}\, r_{i,k}$$
+#
+# $$\hat A_{i,t} = G_{i,t} - \text{mean of } G \text{ over the turns with the group and the key of } (i, t).$$
 #
 # Turns that there were not get 0 and count in no mean, whatever their key is. Nothing is divided by a deviation here.
 #
