@@ -157,6 +157,7 @@ def add_last_cell(app, docname: str, source: list[str]) -> None:
         source[0] = with_last_cell(source[0])
 
 
+@cache
 def executed_notebook(outdir: str, docname: str) -> dict | None:
     """Return a chapter as it was run, with its outputs; None for a page without cells.
 
