@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autograder.__main__ import main
+from autograder.authoring.install_cell import GRADE_ID
 from autograder.course import Course
 from autograder.grading.grade import grade
 from autograder.grading.records import read_record
@@ -45,6 +46,14 @@ def test_what_was_handed_in_is_kept_and_every_oddity_noted(graded_class: Course)
     assert [len(path.read_text()) for path in kept] == [500]
     notes = json.loads((graded_class.received("ben", "classwork") / "intake.json").read_text())["notes"]
     assert notes == ["the locked cell hidden-two had been edited; it was restored"]
+
+
+def test_in_grading_nothing_is_installed_and_no_result_is_kept(graded_class: Course) -> None:
+    path = graded_class.data / "autograded" / "ada" / "classwork" / "classwork.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    installs = [cell for cell in cells if cell["metadata"].get("nbgrader", {}).get("grade_id") == GRADE_ID]
+    assert [cell["outputs"] for cell in installs] == [[]]
+    assert list(graded_class.folder.parent.rglob(".progress")) == []
 
 
 def test_grading_again_does_nothing_until_something_changes(graded_class: Course) -> None:
