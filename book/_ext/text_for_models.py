@@ -33,10 +33,13 @@ def _files(entries: list[dict]) -> Iterator[str]:
 
 
 def first_sentence(doctree: nodes.document) -> str:
-    """Return the first sentence of a page's first paragraph that stands by itself."""
+    """Return the first sentence of a page; of a chapter, what it teaches, which is a list."""
     for paragraph in doctree.findall(nodes.paragraph):
         text = " ".join(paragraph.astext().split())
-        if isinstance(paragraph.parent, nodes.section) and text and not text.endswith(":"):
+        goals = paragraph.next_node(descend=False, siblings=True)
+        if isinstance(paragraph.parent, nodes.section) and text:
+            if isinstance(goals, nodes.bullet_list):
+                return f"{text.rstrip(':')}: " + " ".join(" ".join(goal.astext().split()) for goal in goals)
             return SENTENCE.split(text)[0]
     return ""
 
