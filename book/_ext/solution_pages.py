@@ -109,7 +109,7 @@ LANDING = """# Solutions
 
 Every exercise of the course with a solution, why it is right, other answers that are right as well, and the mistakes
 that are made often. What stands beside a mistake came from running it: the first check that it fails, what the check
-expected, and what it got.
+expected, and what it got. Where only a check that trains a model could tell, the page says that it was not run.
 
 :::{{admonition}} Try first
 :class: tip
