@@ -20,7 +20,7 @@ TITLE = "Mastering reinforcement learning"
 PDF = "mastering-rl.pdf"
 ZIP = "mastering-rl-site.zip"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-LEFT_OUT = ("index", "guide/", "solutions/", "reference", "api/")
+LEFT_OUT = ("index", "guide", "solutions", "reference", "api")  # pages and folders
 PLACE_OF_LINKS = re.compile(r'<p class="offline-copies"[^>]*>.*?</p>', re.DOTALL)
 PRELOAD = re.compile(r'<link rel="preload"[^>]*>\s*')
 BOOK = Path(__file__).resolve().parent
@@ -47,7 +47,7 @@ def chromium() -> str:
 
 def pages_of_pdf(pages: Sequence[str]) -> list[str]:
     """Return the pages of the site that the PDF holds: the chapters, and what a reader of them looks up."""
-    return [page for page in pages if not page.startswith(LEFT_OUT)]
+    return [page for page in pages if page.split("/")[0] not in LEFT_OUT]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
