@@ -45,13 +45,20 @@ def answer(folder, name, source, file="lottery.ipynb"):
     nbformat.write(notebook, folder / file)
 
 
+def begin(opened):
+    """Run what stands before the first answer."""
+    for cell in opened.notebook.cells:
+        if cell.id.startswith("answer-"):
+            return
+        if cell.cell_type == "code":
+            assert opened.run(cell.source).errors == []
+
+
 def session(folder, installed, *names):
     """Open the notebook in a kernel, run the answers and checks that are named, and end the kernel."""
     opened = Notebook(folder, installed)
     try:
-        for cell in opened.notebook.cells[:3]:
-            if cell.cell_type == "code":
-                assert opened.run(cell.source).errors == []
+        begin(opened)
         for name in names:
             opened.run(opened.cells[f"answer-{name}"])
             shown = opened.check(name)
@@ -89,9 +96,7 @@ def test_two_notebooks_open_at_once_lose_nothing(mine, unpacked):
     first, second = (Notebook(mine, unpacked.installed) for _ in range(2))
     try:
         for opened in (first, second):
-            for cell in opened.notebook.cells[:3]:
-                if cell.cell_type == "code":
-                    opened.run(cell.source)
+            begin(opened)
         for opened, name in [(first, "discounted_sum"), (second, "draw_tickets")] * 2:
             opened.run(opened.cells[f"answer-{name}"])
             opened.check(name)
