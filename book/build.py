@@ -155,6 +155,7 @@ def hashes_of_inputs() -> dict[str, str]:
     """Return a hash of every file that the pages are made from."""
     patterns = ("_config.yml", "constraints.txt", "book/**/*", "rlkit/**/*.py", "benchmarks/**/*", "solutions/**/*")
     files = {path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"}
+    files -= {*(BOOK / "api").glob("*")}  # written while the pages are, and left only by an interrupted build
     return {
         path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted({*files, CONTENTS})
