@@ -16,8 +16,8 @@ from tests.browser.speed import WINDOWS, CompressingHandler, arrive
 pytestmark = pytest.mark.browser
 
 HEAVIEST_PAGE = 1_500_000  # bytes, with compression
-# A tenth is what browsers call good. A line of text that comes late moves the rest of a phone's window by 0.03.
-LARGEST_SHIFT = 0.02
+# A tenth is what browsers call good; formulas that came late moved a chapter by 0.23, a font that comes late 0.02.
+LARGEST_SHIFT = 0.05
 
 
 @pytest.fixture(scope="module")
