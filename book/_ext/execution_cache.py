@@ -25,7 +25,7 @@ from jupyter_cache import get_cache
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "rlkit"
 RECORDS = ROOT / "benchmarks" / "results"
-RECORD_NAME = re.compile(r"[a-z]{3}[\w*-]*(\.json)?")
+RECORD_NAME = re.compile(r"(?=[\w*-]*[a-z]{3})[\w*-]+(\.json)?")
 # Packages that a chapter's outputs can depend on; a new version of a spelling checker runs no chapter again.
 OUTPUTS_DEPEND_ON = frozenset(
     "gymnasium ipykernel ipython matplotlib matplotlib-inline myst-nb numpy pillow pyarrow tokenizers torch tqdm "
@@ -113,10 +113,20 @@ def sources_of(chapter: str) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
+def texts_in(code: str) -> Iterator[str]:
+    """Yield the strings of a piece of code; of an f-string that names a file, a star stands for what is put in."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+            if text.endswith(".json"):
+                yield text
+
+
 def records_of(chapter: str) -> list[Path]:
     """Return the measurements that a chapter's cells name, or name by a pattern such as ``bridge-*.json``."""
-    texts = {node.value for node in ast.walk(ast.parse(code_of(chapter))) if isinstance(node, ast.Constant)}
-    patterns = {text.removesuffix(".json") for text in texts if isinstance(text, str) and RECORD_NAME.fullmatch(text)}
+    patterns = {text.removesuffix(".json") for text in texts_in(code_of(chapter)) if RECORD_NAME.fullmatch(text)}
     known = {path.stem: path for path in sorted(RECORDS.glob("*.json"))}
     named = {stem for pattern in patterns for stem in fnmatch.filter(known, pattern)}
     return [path for stem, path in known.items() if stem in named]

@@ -68,7 +68,8 @@ def test_a_measurement_that_a_chapter_names_changes_the_cache_key_and_no_other_d
 ) -> None:
     monkeypatch.setattr(execution_cache, "ROOT", tmp_path)
     monkeypatch.setattr(execution_cache, "RECORDS", tmp_path)
-    chapter = CHAPTER + '\n```{code-cell} ipython3\nfiles = results.glob("bridge-*.json"), record("dqn-catch")\n```\n'
+    names = 'files = results.glob("bridge-*.json"), f"{kind}-catch.json", f"{first}-{second}"'
+    chapter = f"{CHAPTER}\n```{{code-cell}} ipython3\n{names}\n```\n"
     for name in ("bridge-trl", "dqn-catch", "dqn-other"):
         (tmp_path / f"{name}.json").write_text("{}")
     assert [path.stem for path in execution_cache.records_of(chapter)] == ["bridge-trl", "dqn-catch"]
