@@ -37,7 +37,7 @@ DOCTREES = OUTPUT / ".doctrees"
 EXECUTED = OUTPUT / "jupyter_execute"
 CONTENTS = OUTPUT / "_toc.yml"  # of this build: with solutions, or without
 BUILT_FROM = OUTPUT / ".built_from"
-CELL_TIMEOUT = 180
+CELL_TIMEOUT = 600  # seconds; no cell needs two minutes on an idle core, and a busy machine is no error
 sys.path.insert(0, str(BOOK / "_ext"))
 
 sys.path.insert(0, str(BOOK))
