@@ -113,8 +113,8 @@ def link_to_solutions(env, up: str, assignment: str) -> str:
     page = f"solutions/{assignment}"
     if page not in env.found_docs:
         return ""
-    link = f'<a href="{up}{page}.html">solutions and common mistakes</a>'
-    return f' <details class="after-trying"><summary>after you have tried</summary>{link}</details>'
+    link = f'<a href="{up}{page}.html">answers and common mistakes</a>'
+    return f' <details class="after-trying"><summary>solutions, after you have tried</summary>{link}</details>'
 
 
 def fill_in(app, doctree: nodes.document, docname: str) -> None:
