@@ -32,7 +32,6 @@ LEFT_BY_JUPYTEXT = {"lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_m
 UNREADABLE = "incorrectly_encoded_metadata"  # jupytext's name for marks that are not key="value"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SCHEMA = 3
-BLANK_WRITTEN = "*Write your answer here.*"
 
 
 @dataclass
