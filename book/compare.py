@@ -16,8 +16,9 @@ MAY_DIFFER = (
     # The header of a chapter: how long its cells ran, and how much memory they took.
     (re.compile(rb"<dt>Run</dt><dd>[^<]*</dd>"), b"<dt>Run</dt><dd>measured</dd>"),
     (re.compile(rb"peak memory \d+ MB"), b"peak memory measured"),
-    # What a cell says of its own time or memory: marked by the author as measured.
-    (re.compile(rb'(class="measured">)[^<]*'), rb"\1measured"),
+    # What a cell says of its own time: marked by the author as measured, in the text and as the tag of the cell.
+    (re.compile(rb'(class="measured">(?:<span class="pasted-text">)?)[^<]*'), rb"\1measured"),
+    (re.compile(rb'(tag_measured.*?class="output.*?<pre[^>]*>(?:<span></span>)?)[^<]*', re.DOTALL), rb"\1measured"),
     # The version in an address is a hash of the file that it names, which is compared itself.
     (re.compile(rb"\?(v|digest)=[0-9a-f]+"), b""),
 )

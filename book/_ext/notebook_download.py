@@ -21,6 +21,7 @@ DISPLAYED = re.compile(r"^\$\$(.*?)\$\$[ \t]*\(([\w-]+)\)", re.M | re.S)
 ROLE = re.compile(r"\{(?P<role>[\w:-]+)\}`(?P<text>[^`]*?)(?:\s*<(?P<target>[^`>]*)>)?`")
 TARGET = re.compile(r"^\([\w-]+\)=\s*$\n?", re.M)
 LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>#[\w-]+|[\w./-]+\.md)\)")
+MEASURED = re.compile(r"\[([^\]]*)\]\{\.measured\}")
 # The macros of _config.yml, for the mathematics of Jupyter.
 MACROS = r"""$\newcommand{\E}{\mathbb{E}}
 \newcommand{\norm}[1]{\lVert #1 \rVert}
@@ -35,6 +36,7 @@ def plain_markdown(source: str, glued: dict[str, str] | None = None) -> str:
     source = FENCE.sub(lambda match: _plain_block(match, glued), source)
     source = DISPLAYED.sub(lambda match: _tagged(match[1], match[2]), source)
     source = ROLE.sub(lambda match: _plain_role(match, glued), source)
+    source = MEASURED.sub(r"\1", source)
     source = LINK.sub(lambda match: match["text"] or f"({_short(match['target'])})", source)
     return TARGET.sub("", source).strip()
 

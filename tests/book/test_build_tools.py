@@ -155,6 +155,7 @@ def test_a_downloaded_chapter_has_no_syntax_that_only_the_website_reads() -> Non
 def test_a_downloaded_chapter_has_the_numbers_of_its_run() -> None:
     glued = {"gap": "0.98765", "name": "left"}
     assert notebook_download.plain_markdown("{glue:text}`gap:.2f` and {glue:text}`name`", glued) == "0.99 and left"
+    assert notebook_download.plain_markdown("in [{glue:text}`gap:.1f`]{.measured} s", glued) == "in 1.0 s"
     assert notebook_download.plain_markdown("{glue:text}`seeds:,d`", {"seeds": "1200"}) == "1,200"
     data = {"application/papermill.record/text/plain": "0.5"}
     output = {"output_type": "display_data", "data": data, "metadata": {"scrapbook": {"name": "x"}}}

@@ -36,6 +36,18 @@ def test_sites_that_differ_in_measured_times_are_the_same_and_others_are_not(tmp
     assert compare.differences(first, tmp_path / "b") == [f"only in {first}: new.svg"]
 
 
+def test_only_what_is_marked_as_measured_may_differ(tmp_path: Path) -> None:
+    def page(name: str, seconds: str, result: str) -> Path:
+        output = '<div class="output stream"><pre tabindex="0"><span></span>{text}</pre>'
+        cell = f'<div class="cell {{tag}}"><pre>code</pre>{output}'
+        measured, other = cell.format(tag="tag_measured", text=seconds), cell.format(tag="", text=result)
+        prose = f'<span class="measured"><span class="pasted-text">{seconds}</span></span>'
+        return site(tmp_path / name, text=f"{measured}</div></div>{other}</div></div>{prose}")
+
+    assert compare.differences(page("a", "0.95 s", "1"), page("b", "0.15 s", "1")) == []
+    assert len(compare.differences(tmp_path / "a", page("c", "0.95 s", "2"))) == 1
+
+
 def test_the_zip_of_a_site_is_the_same_each_time_and_asks_for_no_preload(tmp_path: Path) -> None:
     written = []
     for name in ("a", "b"):
