@@ -38,10 +38,11 @@ EXECUTED = OUTPUT / "jupyter_execute"
 CONTENTS = OUTPUT / "_toc.yml"  # of this build: with solutions, or without
 BUILT_FROM = OUTPUT / ".built_from"
 CELL_TIMEOUT = 600  # seconds; no cell needs two minutes on an idle core, and a busy machine is no error
-sys.path.insert(0, str(BOOK / "_ext"))
+sys.path[:0] = [str(BOOK), str(BOOK / "_ext")]
 
-sys.path.insert(0, str(BOOK))
+import quick_start  # noqa: E402, F401
 
+# isort: split
 import publish  # noqa: E402
 from execution_cache import is_notebook, peak_memory, with_last_cell  # noqa: E402
 from solution_pages import pages_of_solutions  # noqa: E402

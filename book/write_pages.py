@@ -10,11 +10,11 @@ import os
 import sys
 from pathlib import Path
 
-# jsonschema loads this where it is found, to check addresses; it then compiles grammars for two seconds.
-sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+import quick_start  # noqa: F401
 
-import jupyter_book.sphinx  # noqa: E402
-import sphinx.application  # noqa: E402
+# isort: split
+import jupyter_book.sphinx
+import sphinx.application
 
 BOOK = Path(__file__).resolve().parent
 OUTPUT = BOOK.parent / "_build"

@@ -18,6 +18,7 @@ import ast
 import re
 import textwrap
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from execution_cache import ROOT
@@ -184,11 +185,17 @@ def _defined(node: ast.stmt) -> list[str]:
     return [target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)]
 
 
+@cache
+def _names_in(node: ast.stmt) -> frozenset[str]:
+    """Names that a statement mentions; many answers share their helpers."""
+    return frozenset(one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
 def _needed(node: ast.stmt, shared: dict[str, ast.stmt]) -> list[str]:
     """Names of the file that a statement uses, directly or through others, in the order of the file."""
     waiting, seen = [node], set()
     while waiting:
-        used = {one.id for one in ast.walk(waiting.pop()) if isinstance(one, ast.Name)} & shared.keys()
+        used = _names_in(waiting.pop()) & shared.keys()
         waiting += [shared[name] for name in used - seen]
         seen |= used
     return [name for name in shared if name in seen and not name.endswith("HINT")]
