@@ -35,7 +35,7 @@ def what_runs(path: Path) -> bytes:
 def code_that_runs(text: str) -> bytes:
     """Return the code of a Python file without docstrings, comments and empty lines."""
     lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    for token in tokenize.generate_tokens(io.StringIO(text).readline) if "#" in text else ():
         if token.type == tokenize.COMMENT:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]

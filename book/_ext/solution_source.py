@@ -201,8 +201,11 @@ def _needed(node: ast.stmt, shared: dict[str, ast.stmt]) -> list[str]:
     return [name for name in shared if name in seen and not name.endswith("HINT")]
 
 
+_lines = cache(str.splitlines)
+
+
 def _source(text: str, node: ast.stmt, as_name: str = "") -> str:
     """Source of a definition without its decorators; the ``_`` of a wrong answer becomes the exercise's name."""
-    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+    lines = _lines(text)[node.lineno - 1 : node.end_lineno]
     code = textwrap.dedent("\n".join(lines))
     return re.sub(r"\A(def|class) \w+", rf"\1 {as_name}", code) if as_name else code
