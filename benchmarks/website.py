@@ -8,21 +8,19 @@ python benchmarks/website.py --build cold   a build from nothing; every chapter 
 from __future__ import annotations
 
 import argparse
-import functools
-import http.server
 import os
 import shutil
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 from evidence import ROOT, write_record
 
-sys.path[:0] = [str(ROOT), str(ROOT / "book" / "_ext")]
+sys.path[:0] = [str(ROOT), str(ROOT / "book"), str(ROOT / "book" / "_ext")]
 
+from served import CHROMIUM_ARGUMENTS, served  # noqa: E402
 from table_of_contents import pages_in_contents  # noqa: E402
 
 from tests.browser.speed import WINDOWS, Arrival, CompressingHandler, arrive  # noqa: E402
@@ -44,12 +42,9 @@ def arrivals(pages: list[str]) -> dict[str, dict[str, Arrival]]:
     program = CHROMIUM.find()
     if program is None:
         raise SystemExit(CHROMIUM.advice)
-    handler = functools.partial(CompressingHandler, directory=str(SITE))
     found: dict[str, dict[str, Arrival]] = {}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as driver:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        address = f"http://127.0.0.1:{server.server_address[1]}"
+    with served(SITE, CompressingHandler) as address, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
         for page in pages:
             found[page] = {window: arrive(browser, address, page, window) for window in WINDOWS}
             worst = max(found[page].values(), key=lambda one: one.paint)
@@ -57,7 +52,6 @@ def arrivals(pages: list[str]) -> dict[str, dict[str, Arrival]]:
                 f"{page}: {worst.weight / 1e3:.0f} kB, shift {worst.shift:.4f}, paint {worst.paint:.0f} ms", flush=True
             )
         browser.close()
-        server.shutdown()
     return found
 
 

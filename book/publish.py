@@ -6,15 +6,14 @@ chapters are put into one document, so that links between them lead to pages and
 
 from __future__ import annotations
 
-import functools
 import html
-import http.server
 import re
 import shutil
-import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from served import CHROMIUM_ARGUMENTS, served
 
 TITLE = "Mastering reinforcement learning"
 PDF = "mastering-rl.pdf"
@@ -50,13 +49,6 @@ def pages_of_pdf(pages: Sequence[str]) -> list[str]:
     return [page for page in pages if page.split("/")[0] not in LEFT_OUT]
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-
 def write_pdf(site: Path, pages: Sequence[str], target: Path) -> int:
     """Print pages of a built site as one PDF with a title page, contents and bookmarks; return the number of pages.
 
@@ -68,13 +60,11 @@ def write_pdf(site: Path, pages: Sequence[str], target: Path) -> int:
     except ImportError as error:
         raise RuntimeError(f"The PDF needs {error.name}: pip install playwright pypdf") from error
     program = chromium()
-    handler = functools.partial(Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as driver:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with served(site) as address, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
         context = browser.new_context(color_scheme="light", viewport={"width": 680, "height": 960})
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_address[1]}/{pages[0]}.html")
+        page.goto(f"{address}/{pages[0]}.html")
         page.add_style_tag(path=str(BOOK / "print.css"))
         page.evaluate((BOOK / "print.js").read_text(encoding="utf-8"), {"pages": list(pages), "title": TITLE})
         page.evaluate("() => document.fonts.ready.then(() => true)")
@@ -93,7 +83,6 @@ def write_pdf(site: Path, pages: Sequence[str], target: Path) -> int:
             reader = PdfReader(target)
             page.evaluate("numbers => fillIn(numbers)", first_pages(reader))
         browser.close()
-        server.shutdown()
     return len(reader.pages)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +14,9 @@ from tests.debian_packages import CHROMIUM
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 SCREENSHOTS = ROOT / "_build" / "screenshots"
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
+sys.path[:0] = [str(ROOT / "book"), str(ROOT / "book" / "_ext")]
 
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line in the log for each."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+from served import CHROMIUM_ARGUMENTS, served  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +30,8 @@ def site() -> Path:
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
     """Serve the site until the tests end."""
-    handler = functools.partial(QuietHandler, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +40,6 @@ def browser():
     program = CHROMIUM.path()
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright axe-playwright-python")
     with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        chromium = driver.chromium.launch(executable_path=program, args=arguments)
+        chromium = driver.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()

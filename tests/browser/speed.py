@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import http.server
 from dataclasses import dataclass
 from pathlib import Path
+
+from served import QuietHandler
 
 COMPRESSED = (".html", ".js", ".css", ".svg", ".json", ".txt", ".ipynb", ".xml")
 WINDOWS = {"phone": (390, 844), "desktop": (1440, 900)}
@@ -29,13 +30,10 @@ WALK = """async () => {
 }"""
 
 
-class CompressingHandler(http.server.SimpleHTTPRequestHandler):
+class CompressingHandler(QuietHandler):
     """Serves files as the usual web servers do: text compressed."""
 
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         """Answer with the file, or with 404."""
         path = Path(self.translate_path(self.path))
         if not path.is_file():

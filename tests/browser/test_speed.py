@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from served import served
 from table_of_contents import pages_in_contents
 
 from tests.browser.speed import WINDOWS, CompressingHandler, arrive
@@ -23,11 +21,8 @@ LARGEST_SHIFT = 0.05
 @pytest.fixture(scope="module")
 def compressed(site: Path) -> Iterator[str]:
     """Serve the site with compression."""
-    handler = functools.partial(CompressingHandler, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(site, CompressingHandler) as address:
+        yield address
 
 
 @pytest.mark.parametrize("page_name", [*pages_in_contents(), "search"])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
-import http.server
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +19,7 @@ from rlkit.agents.ticket_queue import TicketQueue
 from rlkit.agents.traces import figures_of_turns, trace
 from rlkit.lm.checkpoints import tiny_llama, word_tokenizer
 from rlkit.seeding import make_generator
-from tests.browser.conftest import ROOT, QuietHandler
+from tests.browser.conftest import ROOT, served
 from tests.browser.test_pages import AXE
 from tests.browser.test_widgets import CONFIGURATION, status, widget
 
@@ -334,11 +332,8 @@ def small_book(tmp_path_factory, record) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("book")
     site = build(folder, record)
     assert site.returncode == 0, site.stderr
-    handler = functools.partial(QuietHandler, directory=str(folder / "site"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(folder / "site") as address:
+        yield address
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

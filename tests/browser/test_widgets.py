@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import http.server
 import itertools
 import json
 import math
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +29,7 @@ from rlkit.reinforce import policy_gradient_loss
 from rlkit.reward_model import bradley_terry_loss
 from rlkit.seeding import make_generator
 from rlkit.tabular import q_learning_target, sarsa_target
-from tests.browser.conftest import ROOT, QuietHandler
+from tests.browser.conftest import ROOT, served
 from tests.browser.test_pages import AXE
 
 pytestmark = pytest.mark.browser
@@ -704,11 +702,8 @@ def small_book(tmp_path_factory) -> Iterator[str]:
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
     site = build(folder)
     assert site.returncode == 0, site.stderr
-    handler = functools.partial(QuietHandler, directory=str(folder / "site"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(folder / "site") as address:
+        yield address
 
 
 def build(folder: Path) -> subprocess.CompletedProcess:

@@ -1,0 +1,29 @@
+"""A folder served on a free port of this computer while a block lasts, and how Chromium is asked to look at it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+# Without a network it would otherwise wait for servers of its own.
+CHROMIUM_ARGUMENTS = ("--no-sandbox", "--disable-background-networking")
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line in the log for each."""
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path, handler: type[QuietHandler] = QuietHandler) -> Iterator[str]:
+    """Serve a folder; yield its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
