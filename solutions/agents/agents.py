@@ -17,7 +17,7 @@
 # | name | shape | meaning |
 # |---|---|---|
 # | `rewards` | (B, T) | of turns |
-# | `mask` | (B, T) bool | true for the turns that there were, the first ones of each row and at least one. Where it is false, the other tensors may hold anything, also NaN |
+# | `mask` | (B, T) bool | true for the turns that took place, the first ones of each row and at least one. Where it is false, the other tensors may hold anything, also NaN |
 # | `group_ids` | (B,) integers | episodes of one task share an id; they need not stand together |
 #
 # Tensors of numbers are float64 unless said otherwise.
@@ -41,7 +41,7 @@ torch.set_num_threads(1)
 # message, everything that the environment says with its end tokens, what stands between messages. A loss
 # that counts such a token teaches the agent to talk like its environment.
 #
-# Return for **each token after the first** whether the agent sampled it: C conversations of at most L tokens give (C, L - 1),
+# Return for **each token after the first** whether the agent sampled it: C conversations of at most L tokens give $(C, L - 1)$,
 # in line with the log-probabilities of `ids[:, 1:]`. Row c has `lengths[c]` tokens; padding stands behind them, and **the padding
 # id may be `end_id`**. The last turn of a row may have been cut, so that it has no end token.
 #
@@ -145,10 +145,10 @@ check("append_turn", append_turn, hidden=True)
 # with $B - 1$) of the $B$ differences $G_i - \bar G_{g(i)}$, whose mean is 0. If each group had a deviation of its own, a group whose episodes differ by a
 # price of 0.05 would count as much as one whose episodes differ by success and failure.
 #
-# Turns that there were not get 0. A group whose returns are all equal, also a group of one, gets exactly 0. There are at least two
+# Turns that did not take place get 0. A group whose returns are all equal, also a group of one, gets exactly 0. There are at least two
 # episodes.
 #
-# By hand: three episodes with the rewards $(1, 2)$, $(1)$ and $(5)$, the first two in one group. The returns are 3, 1 and 5, the differences 1, -1
+# By hand: three episodes with the rewards $(1, 2)$, $(1)$ and $(5)$, the first two in one group. The returns are 3, 1 and 5, the differences 1, $-1$
 # and 0, and $s = \sqrt{2 / 2} = 1$. The advantages are $(1, 1)$, $(-1, 0)$ and $(0, 0)$, up to a factor of $1 / 1.0001$.
 #
 # <details><summary>Hint 1</summary>First one number for each episode, and only at the end an axis for the turns.</details>
@@ -186,9 +186,9 @@ check("trajectory_advantages", trajectory_advantages, hidden=True)
 #
 # $$G_{i,t} = \sum_{k \ge t} \gamma^{k - t}\, r_{i,k}$$
 #
-# $$\hat A_{i,t} = G_{i,t} - \text{mean of } G \text{ over the turns with the group and the key of } (i, t).$$
+# $$\hat A_{i,t} = G_{i,t} - \bar G_{i,t},$$
 #
-# Turns that there were not get 0 and count in no mean, whatever their key is. Nothing is divided by a deviation here.
+# where $\bar G_{i,t}$ is the mean of $G$ over the turns with the group and the key of $(i, t)$. Turns that did not take place get 0 and count in no mean, whatever their key is. Nothing is divided by a deviation here.
 #
 # By hand: $\gamma = 0.5$, two episodes of one group. The first has the rewards $(0, 4)$ and the keys $(7, 3)$, the second the reward $1$ and the key $7$. The
 # returns are $(0 + 0.5 \cdot 4,\; 4) = (2, 4)$ and $1$. Key 7 has the mean 1.5 and key 3 the mean 4: the advantages are $(0.5, 0)$ and $-0.5$.
@@ -233,7 +233,7 @@ check("turn_advantages", turn_advantages, hidden=True)
 # A gain pays for all that was spent up to and including its turn. Unsafe turns are charged each time and always, with success or without. The limit of turns belongs to the
 # task and ends it: `max_turns` turns are played, and every turn after them has reward 0, whatever it would have gained or broken.
 #
-# All tensors are (B, T); `price` is $\lambda$ and `unsafe_price` is $\nu$. There is no mask: turns that there were not gain, cost and break nothing.
+# All tensors are (B, T); `price` is $\lambda$ and `unsafe_price` is $\nu$. There is no mask: turns that did not take place gain, cost and break nothing.
 #
 # By hand: $\lambda = 0.5$, $\nu = 2$, gains $(0, 0, 1)$, costs $(0.1, 0.3, 0)$, and the second turn is unsafe. The rewards are $(0, -2, 1 - 0.5 \cdot 0.4) = (0, -2, 0.8)$.
 # With `max_turns=2` they are $(0, -2, 0)$.
@@ -271,7 +271,7 @@ check("budgeted_rewards", budgeted_rewards, hidden=True)
 # of B episodes. Return the N multipliers, each after the step of its iteration.
 #
 # By hand: from $\nu = 0$ with $C = 0.1$ and $\alpha = 2$, shares of 0.3, 0, 0, 0 and 0.3 give 0.4, 0.2, 0, 0 and 0.4. Without the maximum the fourth would be
-# -0.2, a reward for unsafe actions.
+# $-0.2$, a reward for unsafe actions.
 #
 # <details><summary>Hint 1</summary>More unsafe episodes than allowed: should it cost more or less?</details>
 # <details><summary>Hint 2</summary>Each step begins where the one before ended, after the maximum.</details>
@@ -426,8 +426,8 @@ check("train_data_agent", train_data_agent, hidden=True)
 
 # %% [markdown] written="misreported" points=3
 # ### BEGIN SOLUTION
-# An agent that gives up early is cheap. What counts is what a success costs, with the failures paid for: 0.10 / 0.30 = 0.33 before and
-# 0.16 / 0.90 = 0.18 after. The agent has become cheaper by almost a half.
+# An agent that gives up early is cheap. What counts is what a success costs, with the failures paid for: $0.10 / 0.30 = 0.33$ before and
+# $0.16 / 0.90 = 0.18$ after. The agent has become cheaper by almost a half.
 #
 # An episode with one unsafe call is an unsafe episode, and the limit is about episodes: 18 of 100 are, against 5 allowed. The share of calls
 # is diluted by harmless ones; an agent that makes more of them looks safer without being so.

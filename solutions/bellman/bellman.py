@@ -139,8 +139,13 @@ check("optimality_backup", optimality_backup, hidden=True)
 #
 # $V_\pi = T_\pi V_\pi$ is a linear system of S equations. Solve it:
 #
-# $$(I - \gamma P_\pi)\, V = r_\pi, \qquad P_\pi(s' \mid s) = \sum_a \pi(a \mid s) P(s' \mid s, a), \qquad
-# r_\pi(s) = \sum_a \pi(a \mid s)\, r(s, a)$$
+# $$
+# \begin{aligned}
+# (I - \gamma P_\pi)\, V &= r_\pi, \\
+# P_\pi(s' \mid s) &= \sum_a \pi(a \mid s) P(s' \mid s, a), \\
+# r_\pi(s) &= \sum_a \pi(a \mid s)\, r(s, a)
+# \end{aligned}
+# $$
 #
 # The answer must be exact up to rounding at any discount, also at 0.999, where iterating takes tens of thousands of
 # sweeps. By hand: a worn press at $\gamma = 0.5$ is worth $-1 / (1 - 0.5) = -2$.
@@ -291,7 +296,7 @@ except NotImplementedError:
 # shape (S,). At the end both are optimal, up to rounding.
 #
 # Mind ties. Two equally good actions whose values differ by rounding can take turns for ever. Change the policy only in
-# states where the best action is better than the present value by more than a small margin such as 1e-9.
+# states where the best action is better than the present value by more than a small margin such as $10^{-9}$.
 #
 # If the check gives no answer for more than a few seconds, that is what is happening: interrupt the kernel (the square
 # button), and think about when your loop ends.
@@ -339,11 +344,12 @@ check("policy_iteration", policy_iteration, hidden=True)
 # %% [markdown] written="stopping" points=3
 # ### BEGIN SOLUTION
 # The change between two sweeps says how far the last step went, not how far there is still to go. If every sweep goes
-# a fraction γ of the sweep before, the steps still to come add up to γ/(1 − γ) times the last one.
+# a fraction $\gamma$ of the sweep before, the steps still to come add up to $\gamma / (1 - \gamma)$ times the last one.
 #
-# Example: one state, one action, reward 1, γ = 0.99, so V* = 100. From V = 0 the values after k sweeps are
-# 100 (1 − 0.99^k), the change in sweep k is 0.99^(k−1), and the error after it is 100 · 0.99^k. With ε = 0.1 the colleague
-# stops at the first k with 0.99^(k−1) ≤ 0.1, which is k = 231; the error is then 100 · 0.99^231 = 9.8, a hundred times ε.
+# Example: one state, one action, reward 1, $\gamma = 0.99$, so $V^* = 100$. From $V = 0$ the values after $k$ sweeps are
+# $100\,(1 - 0.99^k)$, the change in sweep $k$ is $0.99^{k-1}$, and the error after it is $100 \cdot 0.99^k$. With
+# $\varepsilon = 0.1$ the colleague stops at the first $k$ with $0.99^{k-1} \le 0.1$, which is $k = 231$; the error is then
+# $100 \cdot 0.99^{231} = 9.8$, a hundred times $\varepsilon$.
 #
-# Stop when γ/(1 − γ) times the change is at most ε; here that is when the change is below 0.00101.
+# Stop when $\gamma / (1 - \gamma)$ times the change is at most $\varepsilon$; here that is when the change is below 0.00101.
 # ### END SOLUTION

@@ -36,7 +36,7 @@ torch.set_num_threads(1)
 # ### 1 The best policy · 4 points · difficulty 3 · about 25 minutes
 #
 # Answers that can be listed have the rewards r and the reference probabilities $\pi_{\text{ref}}$. The policy that maximises
-# $\mathbb E_\pi[r] - \beta\, \mathrm{KL}(\pi \,\|\, \pi_{\text{ref}})$ is
+# $\mathbb E_\pi[r] - \beta\, D_{\mathrm{KL}}(\pi \,\|\, \pi_{\text{ref}})$ is
 #
 # $$\pi^*(y) = \frac{\pi_{\text{ref}}(y)\, e^{r(y)/\beta}}{\sum_{y'} \pi_{\text{ref}}(y')\, e^{r(y')/\beta}}$$
 #

@@ -82,9 +82,9 @@ check("replay_write", replay_write, hidden=True)
 #
 # The network is moved towards
 #
-# $$y = r + \gamma \,(1 - d)\, \max_{a'} Q^-(s', a'), \qquad d = 1 \text{ only if terminated,}$$
+# $$y = r + \gamma \,(1 - d)\, \max_{a'} Q^-(s', a'),$$
 #
-# where $Q^-$ is the target network. The target is treated as a given number: only the prediction is moved, so no
+# where $Q^-$ is the target network and $d$ is 1 only if the step terminated the episode. The target is treated as a given number: only the prediction is moved, so no
 # gradient may flow back into `next_action_values`. An episode that was *cut off* by a step limit has not terminated:
 # its $d$ is 0, and its target is like any other.
 #
@@ -154,7 +154,7 @@ check("double_q_target", double_q_target, hidden=True)
 #
 # $$\ell(e) = \begin{cases} \tfrac12 e^2 & |e| \le \kappa \\ \kappa \,(|e| - \tfrac12 \kappa) & |e| > \kappa \end{cases}$$
 #
-# Its slope is $e$, but never more than $\kappa$: one transition with a huge error does not throw the network off, and
+# Its slope is $e$, but in size never more than $\kappa$: one transition with a huge error does not throw the network off, and
 # still pulls. Return one loss for each transition, not their mean.
 #
 # By hand, with $\kappa = 1$: values $(0, 3)$, action 1 and target $2.5$ give $e = 0.5$ and $\ell = 0.125$. With action 0,

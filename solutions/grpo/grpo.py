@@ -37,8 +37,8 @@ torch.set_num_threads(1)
 #
 # $$\hat A_i = \frac{r_i - \bar r}{s + 10^{-4}}$$
 #
-# with mean and standard deviation (of a sample, so with $G - 1$) over the answers that share the group id. The answers of a
-# group need not stand together, and groups may have different sizes. If all rewards of a group are equal, also in a group
+# with the mean $\bar r$ and the standard deviation $s$ (of a sample, so with $G - 1$ for a group of $G$) over the answers that
+# share the group id. The answers of a group need not stand together, and groups may have different sizes. If all rewards of a group are equal, also in a group
 # of one, the advantages are exactly 0.
 #
 # By hand: rewards $(1, 5, 0, 5, 2)$ with the groups $(0, 7, 0, 7, 0)$. Group 0 has the rewards 1, 0 and 2: mean 1, standard
@@ -73,7 +73,7 @@ check("group_advantages", group_advantages, hidden=True)
 # %% [markdown]
 # ### 2 The loss · 5 points · difficulty 4 · about 35 minutes
 #
-# With the ratio $w_{i,l}$ of each token,
+# With the ratio $w_{i,l} = \pi_\theta(y_{i,l}) / \pi_{\text{old}}(y_{i,l})$ of each token, its loss is
 #
 # $$\ell_{i,l} = -\min\big( w_{i,l} \hat A_i,\; \mathrm{clip}(w_{i,l}, 1 - \varepsilon_{\text{low}}, 1 + \varepsilon_{\text{high}})\, \hat A_i \big),$$
 #

@@ -35,7 +35,7 @@ torch.set_num_threads(1)
 # %% [markdown]
 # ### 1 Log-probabilities of tokens · 5 points · difficulty 3 · about 30 minutes
 #
-# The logits at place $t - 1$ are about the token at place $t$. So L places give L − 1 log-probabilities:
+# The logits at place $t - 1$ are about the token at place $t$. So $L$ places give $L - 1$ log-probabilities:
 #
 # $$\log \pi(x_t \mid x_{<t}) = z_{t-1, x_t} - \log \sum_v e^{z_{t-1, v}}$$
 #
@@ -221,7 +221,7 @@ check("kl_estimates", kl_estimates, hidden=True)
 #
 # The outcomes can be listed: `policy` and `reference` are log-probabilities of all N of them, and `estimate` is the
 # value that an estimator gives for each. One outcome is drawn from the policy. Return the *bias* of the estimate (its
-# mean minus the exact divergence $\KL{\pi}{\pi_{\text{ref}}}$) and its *standard deviation*, as a tuple, both exact.
+# mean minus the exact divergence $D_{\mathrm{KL}}(\pi \,\|\, \pi_{\text{ref}})$) and its *standard deviation*, as a tuple, both exact.
 #
 # By hand: $\pi = (\tfrac12, \tfrac12)$, $\pi_{\text{ref}} = (\tfrac14, \tfrac34)$, and the estimate is $(1, 0)$. The
 # divergence is $\tfrac12 \log 2 + \tfrac12 \log \tfrac23 = 0.1438$, the mean of the estimate $0.5$, so the bias is $0.3562$;

@@ -181,7 +181,12 @@ check("make_absorbing", make_absorbing, hidden=True)
 #
 # Fix the policy, and the MDP becomes a Markov chain with rewards:
 #
-# $$P_\pi(s' \mid s) = \sum_a \pi(a \mid s) P(s' \mid s, a), \qquad r_\pi(s) = \sum_a \pi(a \mid s)\, r(s, a)$$
+# $$
+# \begin{aligned}
+# P_\pi(s' \mid s) &= \sum_a \pi(a \mid s) P(s' \mid s, a), \\
+# r_\pi(s) &= \sum_a \pi(a \mid s)\, r(s, a)
+# \end{aligned}
+# $$
 #
 # By hand: half of the time an action that stays, half of the time one that leaves, gives a chain that stays with ½.
 #
@@ -241,8 +246,8 @@ check("occupancy", occupancy, hidden=True)
 # ### 7 Sample trajectories · 3 points · difficulty 3 · about 25 minutes
 #
 # Draw `count` trajectories of `length` steps side by side: the first states from $\mu$, then in every step an action from
-# $\pi(\cdot \mid s)$ and a next state from $P(\cdot \mid s, a)$. Return the states and the actions in which they were
-# taken, both integer tensors of shape (count, length). All random numbers come from `generator`, in any order you like.
+# $\pi(\cdot \mid s)$ and a next state from $P(\cdot \mid s, a)$. Return the states and the actions that were taken
+# in them, both integer tensors of shape (count, length). All random numbers come from `generator`, in any order you like.
 #
 # <details><summary>Hint 1</summary>`torch.multinomial(p, 1, generator=generator)` draws one index from every row of p.</details>
 # <details><summary>Hint 2</summary>`policy[state]` has one row for each trajectory; so has `transition_probabilities[state, action]`.</details>

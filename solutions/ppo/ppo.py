@@ -55,7 +55,7 @@ torch.set_num_threads(1)
 #
 # By hand: rewards $(1, 1, 1)$, all values 4, $\gamma = 0.5$ and $\lambda = 0.5$. Every TD error is $1 + 2 - 4 = -1$, and
 # without any ending $\hat A = (-1.3125, -1.25, -1)$. If step 1 terminated, its TD error is $1 - 4 = -3$, and
-# $\hat A = (-1 + 0.25 \cdot (-3),\; -3,\; -1) = (-1.75, -3, -1)$. If it was truncated in a state of value 6, its TD error is
+# $\hat A = (-1 + 0.25 \cdot (-3),\; -3,\; -1)$, that is $(-1.75, -3, -1)$. If it was truncated in a state of value 6, its TD error is
 # $1 + 3 - 4 = 0$, and $\hat A = (-1, 0, -1)$.
 #
 # <details><summary>Hint 1</summary>First all TD errors at once, then a loop from the last step to the first.</details>
@@ -274,8 +274,8 @@ check("train_cartpole", train_cartpole, hidden=True)
 
 # %% [markdown] written="minimum" points=3
 # ### BEGIN SOLUTION
-# Take a ratio of 1.5 and an advantage of -2 (or 0.5 and +2). The clamp alone gives 1.2 times -2 = -2.4 with gradient zero;
-# the minimum gives -3 with gradient -2.
+# Take a ratio of 1.5 and an advantage of $-2$ (or 0.5 and $+2$). The clamp alone gives $1.2 \cdot (-2) = -2.4$ with gradient
+# zero; the minimum gives $-3$ with gradient $-2$.
 #
 # The action is bad and has become likelier than it was. Without the minimum nothing pulls it back: once a bad step has
 # carried the ratio out of the range on the wrong side, the agent cannot correct it on this batch.

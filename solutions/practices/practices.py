@@ -213,7 +213,7 @@ check("should_note", should_note, hidden=True)
 # - where groups have no spread from the beginning, `no_spread` is above 0.8 in every iteration; elsewhere its mean over the
 #   first six is below 0.8.
 #
-# Curves that look well prove little: with the tools' tokens in the loss, or with stale logs, this small agent still learns.
+# Curves that look good prove little: with the tools' tokens in the loss, or with stale logs, this small agent still learns.
 #
 # Six logs, each as the mean of the first six iterations → that of the last six. Their `weight_spread` is 0.
 #
@@ -311,7 +311,7 @@ check("importance_weights", importance_weights, hidden=True)
 # %% [markdown]
 # ### 6 How many episodes are left · 2 points · difficulty 2 · about 10 minutes
 #
-# Weighted episodes are worth fewer than there are. The effective sample size of the weights $w_i$ is
+# N weighted episodes are worth at most N equally weighted ones. The effective sample size of the weights $w_i$ is
 #
 # $$\Big( \sum_i w_i \Big)^2 \Big/ \sum_i w_i^2,$$
 #
@@ -403,7 +403,7 @@ check("preference_pairs", preference_pairs, hidden=True)
 # ### BEGIN SOLUTION
 # Who chooses by success also chooses what goes with success. Where the unsafe action is a way to succeed, such as forcing a
 # lock instead of waiting for it, unsafe episodes are more frequent among the successes than among all: if 6 or 7 of the 9
-# unsafe episodes are among the 36 successes, then 18 of 100 imitated episodes are unsafe. The copy reproduces the share of what
+# unsafe episodes are among the 36 successes, then about 18 of 100 imitated episodes are unsafe. The copy reproduces the share of what
 # it imitates.
 #
 # Without the unsafe episodes there is no unsafe way left to imitate. But the copy is not told that the action is bad, as a log

@@ -262,7 +262,7 @@ check("n_step_returns", n_step_returns, hidden=True)
 # return the table. The checks do not believe any reported score: they take your table, follow its greedy policy in a
 # model of the environment, and compare with the exact optimum. They train three agents:
 #
-# - the *cliff*: `CliffWalking-v1`, wrapped with a limit of 200 steps; the best return is -13;
+# - the *cliff*: `CliffWalking-v1`, wrapped with a limit of 200 steps; the best return is $-13$;
 # - *stay or quit*: stay and earn 1, or quit, earn 30 and end the game; we watch for 10 steps at a time. Staying is worth
 #   100, and a learner that takes our limit for an ending quits;
 # - after you hand in, a *lake* that does not slip, where the only reward is at the goal.

@@ -251,15 +251,20 @@ except NotImplementedError:
 # On a small problem nothing needs to be estimated. A trajectory $\tau = (s_0, a_0, \dots, s_{H-1}, a_{H-1})$ of H steps has
 # the probability
 #
-# $$p(\tau) = p_0(s_0)\, \pi(a_0 \mid s_0) \prod_{t=1}^{H-1} P(s_t \mid s_{t-1}, a_{t-1})\, \pi(a_t \mid s_t),$$
+# $$p(\tau) = \mu(s_0)\, \pi(a_0 \mid s_0) \prod_{t=1}^{H-1} P(s_t \mid s_{t-1}, a_{t-1})\, \pi(a_t \mid s_t)$$
 #
-# and with $J = \mathbb{E}\big[\sum_{t=0}^{H-1} \gamma^t r(s_t, a_t)\big]$ the policy gradient theorem says
+# with the initial distribution $\mu$. With $J = \mathbb{E}\big[\sum_{t=0}^{H-1} \gamma^t r(s_t, a_t)\big]$ the policy gradient theorem says
 #
-# $$\nabla J = \sum_\tau p(\tau) \sum_{t=0}^{H-1} \gamma^t\, G_t\, \nabla \log \pi(a_t \mid s_t), \qquad
-# G_t = \sum_{k=t}^{H-1} \gamma^{k-t} r(s_k, a_k).$$
+# $$
+# \begin{aligned}
+# \nabla J &= \sum_\tau p(\tau) \sum_{t=0}^{H-1} \gamma^t\, G_t\, \nabla \log \pi(a_t \mid s_t), \\
+# G_t &= \sum_{k=t}^{H-1} \gamma^{k-t} r(s_k, a_k).
+# \end{aligned}
+# $$
 #
-# The policy is a softmax of each row of `logits`, shape (S, A), and so is the gradient. In row $s_t$ it is
-# $\partial \log \pi(a_t \mid s_t) / \partial z_b = [b = a_t] - \pi(b \mid s_t)$, elsewhere 0.
+# The policy is a softmax of each row of `logits`, shape (S, A), and the gradient has that shape too. Row $s_t$ of
+# $\nabla \log \pi(a_t \mid s_t)$ holds $\partial \log \pi(a_t \mid s_t) / \partial z_b = [b = a_t] - \pi(b \mid s_t)$; the other
+# rows are 0.
 #
 # By hand: one state, two actions worth 1 and 0, equal logits, one step. The two trajectories have probability
 # $\tfrac12$; only the first has a return, and $\nabla J = \tfrac12 \cdot 1 \cdot (\tfrac12, -\tfrac12) = (0.25, -0.25)$.
@@ -445,16 +450,17 @@ check("train_policy", train_policy, hidden=True)
 
 # %% [markdown] written="own_baseline" points=3
 # ### BEGIN SOLUTION
-# The proof that a baseline b changes nothing takes b out of the expectation over the action: E[∇log π(a) b] = b E[∇log π(a)]
-# = 0. That needs b not to depend on the action it is multiplied with. The mean of all N returns contains the episode's own
-# return, which does depend on it.
+# The proof that a baseline $b$ changes nothing takes $b$ out of the expectation over the action:
+# $\mathbb{E}[\nabla \log \pi(a)\, b] = b\, \mathbb{E}[\nabla \log \pi(a)] = 0$. That needs $b$ not to depend on the action that it
+# is multiplied by. The mean of all $N$ returns contains the episode's own return, which does depend on it.
 #
-# Write the mean as G/N + (N − 1)/N times the mean of the others. The part of the others is a proper baseline: it is independent of this
-# episode and drops out. What is left is E[∇log π (G − G/N)] = (1 − 1/N) E[∇log π G]: the expected gradient is
-# shrunk by the factor 1 − 1/N. With N = 2 it is half; in the table after exercise 5 0.125 in place of 0.25.
+# Write the mean as $G / N$ plus $(N - 1) / N$ times the mean of the others. The part of the others is a proper baseline: it is
+# independent of this episode and drops out. What is left is
+# $\mathbb{E}[\nabla \log \pi\, (G - G / N)]$, which is $(1 - 1 / N)\, \mathbb{E}[\nabla \log \pi\, G]$: the expected gradient is
+# shrunk by the factor $1 - 1 / N$. With $N = 2$ it is half: the table after exercise 5 has 0.125 in place of 0.25.
 #
 # The direction is right and the factor is the same for all parameters, so for plain gradient ascent it is the same as a learning
-# rate smaller by 1 − 1/N. With Adam even that mostly cancels, and with N = 64 it is 1.6 %. It matters where N is small (a few
-# samples for each prompt), where N differs between groups, so that small groups count less, and where gradients
+# rate that is multiplied by $1 - 1 / N$. With Adam even that mostly cancels, and with $N = 64$ it takes away 1.6%. It matters where $N$ is small (a few
+# samples for each prompt), where $N$ differs between groups, so that small groups count less, and where gradients
 # are compared with exact ones. The leave-one-out mean costs nothing, so there is no reason not to use it.
 # ### END SOLUTION

@@ -230,6 +230,7 @@ check("fraction_of_best", fraction_of_best, hidden=True)
 # Agent: a thermostat. Environment: the room, the weather and the people in it. It observes the temperature, the time and
 # the outdoor temperature, every ten minutes. Actions: heating off, half, full. Reward: minus the price of the energy used,
 # minus 1 for each degree outside 19 to 22 °C while somebody is at home. An episode is one day and ends at midnight; the
-# room goes on existing, so the end is a truncation. An unwanted way to earn: heat at night tariff before midnight, when the
-# cost counts in this episode little and the warmth helps the next one, or detect "nobody at home" wrongly and never heat.
+# room goes on existing, so the end is a truncation. An unwanted way to earn: switch the heating off shortly before midnight,
+# since what is saved counts in this episode and the cold morning in the next, or detect "nobody at home" wrongly and
+# never heat.
 # ### END SOLUTION
