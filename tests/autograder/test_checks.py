@@ -11,7 +11,7 @@ from autograder.diagnosis import behaviour, compile_misconceptions, name_from_re
 from autograder.display import Report, as_html, as_text
 from autograder.errors import CourseError
 from autograder.limits import alarm
-from autograder.subject import subject_of
+from autograder.subject import Late, subject_of
 from tests.autograder.conftest import FIXTURE, change
 
 
@@ -89,6 +89,25 @@ def test_an_endless_answer_costs_its_check_and_those_after_it():
     assert time.monotonic() - began < 2
     assert result.checks[0].problem == "no answer within 0.2 seconds"
     assert "not run" in result.checks[1].problem
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_alarm_that_is_lost_rings_again():
+    class Slow:
+        def __del__(self):  # Python goes on after what is raised here
+            time.sleep(0.2)
+
+    with pytest.raises(Late), alarm(0.1):
+        Slow()
+        while True:
+            pass
+
+
+def test_an_alarm_inside_another_leaves_the_other_on():
+    with pytest.raises(Late, match=r"0\.3 seconds"), alarm(0.3):
+        with alarm(5):
+            pass
+        time.sleep(5)
 
 
 def test_an_interruption_ends_the_checks():
