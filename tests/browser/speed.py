@@ -21,11 +21,14 @@ new PerformanceObserver(list => { for (const entry of list.getEntries()) {
 new PerformanceObserver(list => { for (const entry of list.getEntries()) window.seen.paint = entry.startTime; })
     .observe({type: "largest-contentful-paint", buffered: true});
 """
-# As a reader goes through the page, but without waiting for them.
+# As a reader goes through the page, but without waiting for them. A browser that paints no frame is not waited for.
 WALK = """async () => {
     for (let y = 0; y < document.body.scrollHeight; y += window.innerHeight) {
         window.scrollTo(0, y);
-        await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+        await new Promise(done => {
+            requestAnimationFrame(() => requestAnimationFrame(done));
+            setTimeout(done, 2000);
+        });
     }
 }"""
 
