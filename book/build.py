@@ -185,20 +185,29 @@ def changed_texts(before: dict[str, str], now: dict[str, str]) -> list[str] | No
     return texts if before.keys() == now.keys() and len(texts) + len(looks) == len(changed) else None
 
 
-def build_pages(verbose: bool, now: dict[str, str], texts: list[str] | None) -> bool:
+def looks_changed(before: dict[str, str], now: dict[str, str]) -> bool:
+    """Return whether a style sheet, a script or a picture of the site has changed."""
+    return any(before.get(name) != now[name] for name in now if name.startswith("book/_static/"))
+
+
+def build_pages(verbose: bool, now: dict[str, str], texts: list[str] | None, keep: bool) -> bool:
     """Read the pages whose text has changed (all, if None) and write every page; every warning is an error.
 
     The last build, if it is taken up again, had no warning. What a page says to others is resolved while it is
-    written, so that a link which the change has broken is found wherever it stands.
+    written, so that a link which the change has broken is found wherever it stands. Where ``keep`` says that prose is
+    all that has changed, the pages that would be the same stay.
     """
     print("Writing the pages.", flush=True)
     BUILT_FROM.unlink(missing_ok=True)
-    for folder in (SITE, *(() if texts is not None else (DOCTREES, EXECUTED))):
+    for folder in (*(() if keep else (SITE,)), *(() if texts is not None else (DOCTREES, EXECUTED))):
         shutil.rmtree(folder, ignore_errors=True)
+    for name in (publish.PDF, publish.ZIP):  # copies of what the book was
+        (SITE / name).unlink(missing_ok=True)
     for name in now if texts is not None else ():
         if name.startswith("book/solutions/") and name not in texts:
             os.utime(ROOT / name, (0, 0))  # written again for this build, with the same text
-    command = [sys.executable, str(BOOK / "write_pages.py"), str(CONTENTS), *(["--verbose"] if verbose else [])]
+    options = [*(["--verbose"] if verbose else []), *(["--changed"] if keep else [])]
+    command = [sys.executable, str(BOOK / "write_pages.py"), str(CONTENTS), *options]
     environment = {**os.environ, **ENVIRONMENT, "NO_COLOR": "1"}
     result = subprocess.run(command, env=environment, check=False, capture_output=not verbose, text=True)
     if result.returncode != 0 and not verbose:
@@ -271,10 +280,13 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             texts = changed_texts(before, now)
             pages = [page for page in pages_in_contents(CONTENTS) if texts is None or f"book/{page}.md" in texts]
-            if not run_chapters(chapters_to_run(pages)):
+            waiting = chapters_to_run(pages)
+            if not run_chapters(waiting):
                 print("A chapter failed (above); the site was not built.", file=sys.stderr)
                 return 1
-            if not build_pages(options.verbose, now, texts):
+            # A style sheet's or a script's version stands in every page; a run makes pictures of new names.
+            keep = texts is not None and not waiting and not looks_changed(before, now)
+            if not build_pages(options.verbose, now, texts, keep):
                 print("The site has warnings or errors (above), which count as failures.", file=sys.stderr)
                 return 1
             print(f"Built in {time.perf_counter() - start:.0f} s. Read: {SITE / 'index.html'}", flush=True)

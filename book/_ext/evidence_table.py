@@ -138,7 +138,6 @@ class EvidenceDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the records as HTML."""
-        self.env.note_reread()
         subject = self.arguments[0] if self.arguments else None
         try:
             records = [one for one in read_records() if subject_of(one["name"]) == subject or subject is None]
@@ -146,6 +145,9 @@ class EvidenceDirective(SphinxDirective):
             raise self.error(str(error)) from error
         if subject is not None and subject not in SUBJECTS:
             raise self.error(f"evidence: there is no subject {subject!r}; known are {', '.join(SUBJECTS)}")
+        for name in {name for record in records for name in record.get("sources", [])}:
+            if (ROOT / name).is_file():  # its change makes the figure old
+                self.env.note_dependency(str(ROOT / name))
         if not records:
             return [nodes.paragraph("", "No measurement has been recorded yet.")]
         source_hash = benchmark_module("evidence").source_hash

@@ -100,10 +100,11 @@ def read_solution(name: str) -> Source:
         elif not kind and cell.cell_type == "markdown":
             prose = f"{prose}\n\n{cell.source}" if _opens_no_exercise(cell.source) else cell.source
             title = cell.source.splitlines()[0].removeprefix("# ") if cell.source.startswith("# ") else title
+    wrong, right = (read_answers(folder / f"{kind}.py") for kind in ("misconceptions", "alternatives"))
     for one in exercises:
         one.discussion = discussions.get(one.name, "")
-        one.wrong = [answer for answer in read_answers(folder / "misconceptions.py") if answer.exercise == one.name]
-        one.right = [answer for answer in read_answers(folder / "alternatives.py") if answer.exercise == one.name]
+        one.wrong = [answer for answer in wrong if answer.exercise == one.name]
+        one.right = [answer for answer in right if answer.exercise == one.name]
     return Source(name, title, exercises, whys, outline)
 
 

@@ -56,7 +56,9 @@ def highlight_sources(app, env) -> None:
 
 
 def source_pages(app) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Sphinx event: yield a page of highlighted source for each module."""
+    """Sphinx event: yield a page of highlighted source for each module, unless only pages of text have changed."""
+    if not getattr(app, "writes_all", True):
+        return
     for module, path in modules().items():
         code = app.env.highlighted_sources[path.read_text(encoding="utf-8")]
         title = html.escape(module)
