@@ -72,7 +72,7 @@ def measure_pages() -> None:
         "MB transferred",
         LOOKS,
         PACKAGES,
-        peer="1.5 MB, the most that a page may take",
+        peer="the most that a page may take",
         peer_value=1.5,
         ratio=1.5e6 / max(weights),
         goal=1.0,

@@ -180,6 +180,19 @@ def test_ppo_and_deep_q_records_say_what_was_counted(module, written, monkeypatc
     assert "3 of 4 seeds" in records["dqn-catch"]["claim"] and records["dqn-catch"]["peer"] is None
 
 
+def test_the_ratio_of_deep_q_learning_is_of_solved_seeds_and_not_of_seconds(module, written, monkeypatch):
+    as_command(monkeypatch, "control.py")
+    dqn = module("dqn_peers")
+    theirs = {"runs": 10, "solved": 8, "greedy_returns": [], "seconds": [], "median_seconds": 60.0}
+    quick = [(30.0, torch.tensor([500.0, 9.0, 9.0, 9.0, 9.0]))]  # half as long, a quarter as often
+    dqn.write_cartpole({"rlkit": dqn.summary(quick, 475.0), "stable-baselines3": theirs})
+    record = written()["dqn-stable-baselines3-cartpole"]
+    assert (record["value"], record["peer_value"], record["ratio"]) == (0.2, 0.8, 0.25)
+    assert "1 of 5 seeds" in record["claim"] and "8 of 10" in record["claim"]
+    dqn.write_cartpole({"rlkit": dqn.summary(quick, 475.0), "stable-baselines3": theirs | {"solved": 0}})
+    assert written()["dqn-stable-baselines3-cartpole"]["ratio"] is None
+
+
 def test_no_gpu_record_without_a_gpu(module, written, monkeypatch):
     as_command(monkeypatch, "control.py")
     steps = module("cartpole_steps")

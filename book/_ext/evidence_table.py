@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,6 +83,13 @@ def shown(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
 
 
+def claim_as_html(record: dict[str, Any]) -> str:
+    """Return the claim, with names of the program, such as ``on_policy`` or the record's own, set as code."""
+    own = record["name"].partition("-")[2]
+    names = r"\b[A-Za-z]\w*_\w+\b" + (rf"|(?<=, ){re.escape(own)}(?=:)" if "-" in own else "")
+    return re.sub(names, r"<code>\g<0></code>", html.escape(record["claim"]))
+
+
 def figures(record: dict[str, Any]) -> list[tuple[str, str]]:
     """Return label and HTML of the columns of a record: what was measured, beside what, how often."""
     unit = html.escape(str(record["unit"]))
@@ -122,7 +130,7 @@ def as_list(lines: list[tuple[str, str]], name: str) -> str:
 def record_as_html(record: dict[str, Any], stale: bool) -> str:
     """Return one record as a block of the page: the claim, its figures, and, folded, where they come from."""
     mark = '<p class="stale">Older than its code: measured before the code last changed.</p>' if stale else ""
-    name, claim = html.escape(record["name"], quote=True), html.escape(record["claim"])
+    name, claim = html.escape(record["name"], quote=True), claim_as_html(record)
     folded = f"<summary>Measured {html.escape(record['date'])}: command, machine, versions</summary>"
     return (
         f'<div class="evidence-record" id="{name}"><p class="claim">{claim}</p>{mark}'

@@ -205,4 +205,14 @@ def test_the_records_of_this_repository_can_be_shown() -> None:
     page = (ROOT / "book" / "evidence.md").read_text(encoding="utf-8")
     for record in evidence_table.read_records():
         assert f"{{evidence}} {evidence_table.subject_of(record['name'])}\n" in page, "the page leaves the record out"
-        assert html.escape(record["claim"]) in evidence_table.record_as_html(record, False)
+        shown = re.sub("</?code>", "", evidence_table.record_as_html(record, False))
+        assert html.escape(record["claim"]) in shown
+
+
+def test_a_claim_sets_names_of_the_program_as_code() -> None:
+    def shown(name: str, claim: str) -> str:
+        return evidence_table.claim_as_html(RECORD | {"name": name, "claim": claim})
+
+    assert shown("agents-x", "adapting by on_policy: 1 > 0") == "adapting by <code>on_policy</code>: 1 &gt; 0"
+    assert shown("chain-dpo-beta-2", "Chain, dpo-beta-2: right.") == "Chain, <code>dpo-beta-2</code>: right."
+    assert shown("agents-data-agent", "data agent, base: 27") == "data agent, base: 27"
