@@ -1,4 +1,4 @@
-"""Citations with round brackets: (Sutton and Barto, 2018)."""
+"""Citations with round brackets, (Sutton and Barto, 2018), and references that begin with the surname they stand by."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import pybtex.plugin
+from pybtex.style.formatting.plain import Style as PlainStyle
+from pybtex.style.sorting.author_year_title import SortingStyle
+from pybtex.style.template import names, sentence
 from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
@@ -27,7 +30,28 @@ class RoundAuthorYear(AuthorYearReferenceStyle):
     bracket_year: BracketStyle = field(default_factory=round_brackets)
 
 
+class WithoutBraces(SortingStyle):
+    """By author, year and title. The braces around ``{OpenAI}``, which is no person, would sort after Z."""
+
+    def persons_key(self, persons) -> str:
+        """Return what the authors are sorted by."""
+        return super().persons_key(persons).replace("{", "").replace("}", "")
+
+
+class SurnameFirst(PlainStyle):
+    """The plain style with Sutton, Richard S. in place of Richard S. Sutton."""
+
+    default_name_style = "lastfirst"
+    default_sorting_style = WithoutBraces
+
+    def format_names(self, role, as_sentence: bool = True):
+        """Return the names with semicolons between them, since a comma stands within each."""
+        listed = names(role, sep="; ", sep2="; ", last_sep="; ")
+        return sentence[listed] if as_sentence else listed
+
+
 register_plugin("sphinxcontrib.bibtex.style.referencing", "author_year_round", RoundAuthorYear)
+pybtex.plugin.register_plugin("pybtex.style.formatting", "surname_first", SurnameFirst)
 
 
 # Each citation would read the entry points of every installed package again: a tenth of the build.

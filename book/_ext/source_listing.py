@@ -23,7 +23,10 @@ def without_docstring(definition: Definition) -> str:
     kept = lines[definition.first_line - 1 : node.end_lineno]
     if ast.get_docstring(node) is not None:
         first = node.body[0]
-        kept = [*lines[definition.first_line - 1 : first.lineno - 1], *lines[first.end_lineno : node.end_lineno]]
+        body = lines[first.end_lineno : node.end_lineno]
+        while body and not body[0].strip():  # a class has an empty line behind its docstring
+            body = body[1:]
+        kept = [*lines[definition.first_line - 1 : first.lineno - 1], *body]
     return textwrap.dedent("\n".join(kept))
 
 

@@ -8,12 +8,14 @@ import re
 import tomllib
 from pathlib import Path
 
+import citation_style
 import evidence_table
 import execution_cache
 import figures
 import notebook_download
 import pytest
 import source_listing
+from pybtex.database import parse_string
 from rlkit_sources import resolve_name
 
 from rlkit.plotting import PALETTE, plt, use_course_style
@@ -128,6 +130,23 @@ def test_a_listing_keeps_the_signature_and_the_body() -> None:
     assert code.startswith("def bellman_optimality_operator(")
     assert '"""' not in code and "return" in code
     compile(code, "listing", "exec")
+
+
+def test_a_listing_of_a_class_does_not_begin_with_an_empty_line() -> None:
+    code = source_listing.without_docstring(resolve_name("rlkit.agents.prices.PriceUnderLimit"))
+    assert code.splitlines()[1:3] == ["class PriceUnderLimit:", "    limit: float"]
+
+
+def test_references_begin_with_the_surname_by_which_they_are_sorted_and_link_to_what_is_on_arxiv() -> None:
+    entries = parse_string(
+        """@misc{z, author = {Zhao, Yu and Abel, Ann B.}, title = {Z}, eprint = {1707.06347}, year = {2017}}
+        @misc{o, author = {{OpenAI}}, title = {O}, year = {2025}}""",
+        "bibtex",
+    ).entries.values()
+    first, last = (entry.text for entry in citation_style.SurnameFirst().format_entries(entries))
+    assert first.render_as("text") == "OpenAI. O. 2025."
+    assert last.render_as("text") == "Zhao, Yu; Abel, Ann B. Z. 2017. arXiv:1707.06347."
+    assert 'href="https://arxiv.org/abs/1707.06347"' in last.render_as("html")
 
 
 @pytest.mark.parametrize("name", ["rlkit.nowhere.f", "rlkit.planning.no_such", "numpy.sum", "", "rlkit.planning"])
