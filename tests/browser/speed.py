@@ -21,15 +21,19 @@ new PerformanceObserver(list => { for (const entry of list.getEntries()) {
 new PerformanceObserver(list => { for (const entry of list.getEntries()) window.seen.paint = entry.startTime; })
     .observe({type: "largest-contentful-paint", buffered: true});
 """
-# As a reader goes through the page, but without waiting for them. A browser that paints no frame is not waited for.
-WALK = """async () => {
-    for (let y = 0; y < document.body.scrollHeight; y += window.innerHeight) {
-        window.scrollTo(0, y);
-        await new Promise(done => {
-            requestAnimationFrame(() => requestAnimationFrame(done));
-            setTimeout(done, 2000);
-        });
-    }
+# Goes through the page as a reader does, but without waiting for them; gives what was seen when it is at the end.
+WALK = """() => {
+    const walk = async () => {
+        for (let y = 0; y < document.body.scrollHeight; y += window.innerHeight) {
+            window.scrollTo(0, y);
+            await new Promise(done => {
+                requestAnimationFrame(() => requestAnimationFrame(done));
+                setTimeout(done, 2000);  // a browser that paints no frame is not waited for
+            });
+        }
+    };
+    window.walked ??= walk().then(() => { window.isAtEnd = true; });
+    return window.isAtEnd;
 }"""
 
 
@@ -72,7 +76,7 @@ def arrive(browser, address: str, page_name: str, window: str) -> Arrival:
     page.on("response", lambda answer: weights.update({answer.url: int(answer.headers.get("content-length", 0))}))
     page.goto(f"{address}/{page_name}.html", wait_until="load")
     page.wait_for_load_state("networkidle")
-    page.evaluate(WALK)
+    page.wait_for_function(WALK, polling=100)
     page.wait_for_load_state("networkidle")
     seen = page.evaluate("() => window.seen")
     context.close()

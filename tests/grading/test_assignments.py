@@ -28,7 +28,7 @@ ASSIGNMENTS = sorted(path.name for path in SOLUTIONS.iterdir() if (path / "check
 CLASSIC = ("q_learning", "dqn", "reinforce", "ppo")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_solutions_get_full_marks_blanks_none_and_every_misconception_is_named(name: str) -> None:
     assert verify([SOLUTIONS / name], progress=False).problems == []
