@@ -239,7 +239,7 @@ def _(rewards, mask, group_ids):
 
 @misconception(
     "trajectory_advantages",
-    name="turns that there were not have an advantage",
+    name="an advantage where there was no turn",
     hint="What should stand where there was no turn?",
 )
 def _(rewards, mask, group_ids):
@@ -314,7 +314,7 @@ def _(rewards, mask, keys, group_ids, discount):
 
 @misconception(
     "turn_advantages",
-    name="turns that there were not count in the mean",
+    name="places without a turn count in the mean",
     hint="Their keys mean nothing, even if they look like others.",
 )
 def _(rewards, mask, keys, group_ids, discount):

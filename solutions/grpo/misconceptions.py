@@ -56,7 +56,7 @@ def _(rewards, group_ids):
 
 @misconception(
     "group_advantages",
-    name="the deviation with G instead of G - 1",
+    name="the deviation with G instead of G − 1",
     hint="The standard deviation of a sample was asked for.",
 )
 def _(rewards, group_ids):
@@ -257,7 +257,7 @@ def _(new, old, mask):
 
 @misconception(
     "pass_at_k",
-    name="with replacement: 1 - (1 - c/n)^k",
+    name="with replacement: 1 − (1 − c/n)ᵏ",
     hint="The samples are drawn without replacement; of four samples with one right, two hold it in half of the cases.",
 )
 def _(num_correct, n, k):

@@ -52,7 +52,7 @@ def _(action_values, epsilon, generator):
 
 @misconception(
     "epsilon_greedy",
-    name="explores with probability 1 - epsilon",
+    name="explores with probability 1 − ε",
     hint="Is a small epsilon a little or a lot of chance?",
 )
 def _(action_values, epsilon, generator):
@@ -127,7 +127,7 @@ def _(reward, values, epsilon, terminated, discount):
 
 @misconception(
     "expected_sarsa_target",
-    name="the best action gets only 1 - epsilon",
+    name="the best action gets only 1 − ε",
     hint="Do the probabilities of your policy add up to 1?",
 )
 def _(reward, values, epsilon, terminated, discount):

@@ -308,7 +308,7 @@ def _(returns):
 
 
 @misconception(
-    "leave_one_out_baseline", name="divides by N instead of N - 1", hint="How many others does an episode have?"
+    "leave_one_out_baseline", name="divides by N instead of N − 1", hint="How many others does an episode have?"
 )
 def _(returns):
     return (returns.sum(dim=0) - returns) / len(returns)
@@ -374,7 +374,7 @@ def to_go(discount):
 
 @misconception(
     "exact_gradient",
-    name="gamma^t dropped",
+    name="γᵗ dropped",
     hint="J counts rewards as seen from the first step; how much does the return from step t count in it?",
 )
 def _(first, P, r, logits, discount, horizon):
@@ -439,7 +439,7 @@ def summed_up(gradients, total, correction=True):
 
 
 @misconception(
-    "variance_comparison", name="divides by K instead of K - 1", hint="The mean was estimated from the same numbers."
+    "variance_comparison", name="divides by K instead of K − 1", hint="The mean was estimated from the same numbers."
 )
 def _(gradients):
     return summed_up(gradients, gradients.var(dim=1, correction=0).sum(dim=1))
