@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 from execution_cache import ROOT, sources_of, what_runs
-from solution_source import SOLUTIONS, Answer, Exercise, Source, read_solution
+from solution_source import SOLUTIONS, Answer, Exercise, Source, code_cell, read_solution
 from table_of_contents import assignments_in_order, chapters_of_assignments, contents_of_site
 
 BOOK = ROOT / "book"
@@ -71,7 +71,7 @@ def pages_of_solutions(wanted: bool, contents: Path) -> Iterator[None]:
 def solution_page(source: Source, chapters: list[str]) -> str:
     """Return the page of one assignment as MyST."""
     first = FIRST_CELL.format(name=source.name, fingerprint=fingerprint(source.name))
-    blocks = [f"# Solutions: {source.title}", _opening(source, chapters), first]
+    blocks = [f"# Solutions: {source.title}", _opening(source, chapters), first, source.start]
     for exercise in source.exercises:
         blocks += _written(source, exercise) if exercise.model else _coded(source, exercise)
     return FRONT + "\n" + "\n\n".join(block for block in blocks if block) + "\n"
@@ -128,7 +128,8 @@ Some checks run only after a notebook is handed in. Their code is not shown here
 
 def _opening(source: Source, chapters: list[str]) -> str:
     """Return what a reader needs before the first exercise."""
-    links = " and ".join(f"{{doc}}`/{chapter}`" for chapter in chapters)
+    *others, last = [f"{{doc}}`/{chapter}`" for chapter in chapters] or [""]
+    links = f"{', '.join(others)} and {last}" if others else last
     chapter = f"Chapter{'s' * (len(chapters) > 1)}: {links}." if chapters else ""
     rows = "\n".join(
         f"| [{one.title}](#{anchor(source.name, one.name)}) | {_points(one)} | {len(one.wrong) or ''} |"
@@ -175,21 +176,20 @@ def _written(source: Source, exercise: Exercise) -> list[str]:
 
 
 def _coded(source: Source, exercise: Exercise) -> list[str]:
-    cells = [_cell(code, "hide-input") for code in exercise.before]
     check = f'check("{exercise.name}", {exercise.name})'
-    runs = _cell(f'runs.answers("{exercise.name}")', "remove-cell")
+    runs = code_cell(f'runs.answers("{exercise.name}")', "remove-cell")
     why = f"**Why it is right.** {exercise.discussion}" if exercise.discussion else ""
     right = [_right(one) for one in exercise.right]
     wrong = [_wrong(source, exercise, number, one) for number, one in enumerate(exercise.wrong)]
     return [
         _heading(source, exercise),
         exercise.text,
-        *cells,
         "**Solution**",
-        _cell(exercise.code),
-        _cell(check),
+        code_cell(exercise.code),
+        code_cell(check),
         runs,
         why,
+        f"**In the notebook, after the checks.** {exercise.after}" if exercise.after else "",
         _dropdown("Other answers that get full marks", "\n\n".join(right), 4) if right else "",
         "**Mistakes, and what they do**" if wrong else "",
         _helpers("Functions that the wrong answers below call", exercise.wrong),
@@ -227,11 +227,6 @@ def _helpers(title: str, answers: list[Answer]) -> str:
 
 def _dropdown(title: str, body: str, colons: int) -> str:
     return f"{':' * colons}{{dropdown}} {title}\n{body}\n{':' * colons}"
-
-
-def _cell(code: str, tag: str = "") -> str:
-    tags = f":tags: [{tag}]\n\n" if tag else ""
-    return f"```{{code-cell}} ipython3\n{tags}{code}\n```"
 
 
 def escaped(text: str) -> str:

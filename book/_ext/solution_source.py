@@ -31,6 +31,8 @@ HINTS = re.compile(r"^<details>.*?</details>\s*$\n?", re.MULTILINE | re.DOTALL)
 MARK = re.compile(rf"^[ \t]*(?:{re.escape(BEGIN)}|{re.escape(END)})[^\n]*\n?", re.MULTILINE)
 SECTION = re.compile(r"^(##|###) +(.+?) *$", re.MULTILINE)
 DRAWS = re.compile(r"\bplt\.")
+SHAPES = re.compile(r"^\*\*Shapes\.\*\*.*", re.MULTILINE | re.DOTALL)
+UNGRADED = re.compile(r"\s*\((?:This cell is not|Not) graded[^)]*\)")
 
 
 @dataclass
@@ -46,7 +48,11 @@ class Answer:
 
 @dataclass
 class Exercise:
-    """One exercise in the order of the notebook; a written answer has no code and no checks."""
+    """One exercise in the order of the notebook; a written answer has no code and no checks.
+
+    ``text`` holds the cells that stand before the answer, where they stand; ``after`` is what the notebook shows once
+    the answer is finished.
+    """
 
     name: str
     title: str
@@ -54,7 +60,7 @@ class Exercise:
     text: str
     code: str = ""
     model: str = ""
-    before: list[str] = field(default_factory=list)  # cells that the answer needs
+    after: str = ""
     discussion: str = ""
     points: tuple[float, float] = (0.0, 0.0)
     wrong: list[Answer] = field(default_factory=list)
@@ -63,10 +69,11 @@ class Exercise:
 
 @dataclass
 class Source:
-    """One assignment."""
+    """One assignment; ``start`` is what all its exercises share: the shapes of tensors, and imports."""
 
     name: str
     title: str
+    start: str
     exercises: list[Exercise]
     whys: dict[tuple[str, str], str]
     outline: Outline
@@ -82,34 +89,50 @@ def read_solution(name: str) -> Source:
     folder = SOLUTIONS / name
     notebook, outline = compile_notebook(folder / f"{name}.py")
     discussions, whys = read_discussion(folder / "discussion.md")
-    title, exercises, cells, prose = name, [], [], ""
+    title, start, exercises, prose = name, "", [], ""
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         kind, _, exercise = grade_id.partition("-")
         if kind == "answer":
             found = _exercise(exercise, prose)
-            found.code, found.before, cells = MARK.sub("", cell.source).rstrip(), cells, []
+            found.code, prose = MARK.sub("", cell.source).rstrip(), ""
             found.points = (outline.visible[exercise], outline.hidden[exercise])
             exercises.append(found)
         elif kind == "written":
             found = _exercise(exercise, prose)
-            found.model, found.points = MARK.sub("", cell.source).strip(), (outline.written[exercise], 0.0)
+            found.model, prose = MARK.sub("", cell.source).strip(), ""
+            found.points = (outline.written[exercise], 0.0)
             exercises.append(found)
-        elif not kind and cell.cell_type == "code" and not DRAWS.search(cell.source):
-            cells.append(cell.source)
-        elif not kind and cell.cell_type == "markdown":
-            prose = f"{prose}\n\n{cell.source}" if _opens_no_exercise(cell.source) else cell.source
-            title = cell.source.splitlines()[0].removeprefix("# ") if cell.source.startswith("# ") else title
+        elif kind:
+            continue
+        elif cell.cell_type == "code" and DRAWS.search(cell.source):
+            prose = prose if HEADING.search(prose) else ""  # what it says of a figure, which the page does not draw
+        elif cell.cell_type == "code":
+            prose += f"\n\n{code_cell(cell.source, 'hide-input')}"
+        elif cell.source.startswith("# "):
+            title = cell.source.splitlines()[0].removeprefix("# ")
+            shapes = SHAPES.search(cell.source)
+            prose = shapes[0] if shapes else ""
+        elif not HEADING.search(cell.source):
+            prose += f"\n\n{cell.source}"
+        else:
+            if exercises:
+                exercises[-1].after = UNGRADED.sub("", prose).strip()
+            else:
+                start = prose.strip()
+            prose = cell.source
     wrong, right = (read_answers(folder / f"{kind}.py") for kind in ("misconceptions", "alternatives"))
     for one in exercises:
         one.discussion = discussions.get(one.name, "")
         one.wrong = [answer for answer in wrong if answer.exercise == one.name]
         one.right = [answer for answer in right if answer.exercise == one.name]
-    return Source(name, title, exercises, whys, outline)
+    return Source(name, title, start, exercises, whys, outline)
 
 
-def _opens_no_exercise(text: str) -> bool:
-    return not HEADING.search(text) and not text.startswith("# ")
+def code_cell(code: str, tag: str = "") -> str:
+    """Return a cell of a page."""
+    tags = f":tags: [{tag}]\n\n" if tag else ""
+    return f"```{{code-cell}} ipython3\n{tags}{code}\n```"
 
 
 def _exercise(name: str, prose: str) -> Exercise:

@@ -12,7 +12,7 @@ BOOK = Path(__file__).resolve().parents[1]
 CONTENTS = BOOK / "_toc.yml"
 SOLUTIONS = BOOK.parent / "solutions"
 LAST_PART = "Reference"  # the solutions stand before it
-HEADER = re.compile(r"^```\{chapter-header\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXERCISES = re.compile(r"^Now do the exercises: \{assignment\}`(\w+)`", re.MULTILINE)
 
 
 def pages_in_contents(contents: Path = CONTENTS) -> list[str]:
@@ -45,11 +45,13 @@ def contents_of_site(with_solutions: bool = True) -> dict:
 
 
 def chapters_of_assignments() -> dict[str, list[str]]:
-    """Return the chapters that name each assignment in their header, in reading order."""
+    """Return the chapters that send their reader to each assignment, in reading order.
+
+    A chapter may name one in its header that others have prepared; that alone does not count.
+    """
     found: dict[str, list[str]] = {}
     for chapter in chapters_in_contents():
-        header = HEADER.search((BOOK / f"{chapter}.md").read_text(encoding="utf-8"))
-        for name in re.findall(r"^:assignment: *(\S+)", header[1] if header else "", re.MULTILINE):
+        for name in EXERCISES.findall((BOOK / f"{chapter}.md").read_text(encoding="utf-8")):
             found.setdefault(name, []).append(chapter)
     return found
 

@@ -56,6 +56,31 @@ def test_every_exercise_is_discussed_and_every_discussion_has_its_exercise_or_mi
     assert whys.keys() <= mistakes, f"{name}: discussed, but no misconception: {sorted(whys.keys() - mistakes)}"
 
 
+def test_a_cell_stands_where_the_notebook_has_it_and_what_follows_an_answer_stays_with_it() -> None:
+    agents = read_solution("agents")
+    text = next(one.text for one in agents.exercises if one.name == "append_turn")
+    assert text.index("holds a tokeniser") < text.index("def encode(") < text.index("By hand: with the vocabulary")
+    assert "`group_ids` | (B,)" in agents.start and "import torch" in agents.start
+    after = {one.name: one.after for one in read_solution("reinforce").exercises if one.after}
+    assert after.keys() == {"leave_one_out_baseline", "exact_gradient"}
+    assert after["leave_one_out_baseline"].startswith("What would the mean of all N do?")
+    assert "def expected_gradient(" in after["leave_one_out_baseline"]
+    assert not any("ot graded" in text for text in after.values())
+    assert not any(one.after for one in read_solution("bellman").exercises), "a map that the page does not draw"
+
+
+def test_the_chapters_of_an_assignment_are_those_that_send_their_reader_to_it() -> None:
+    chapters = chapters_of_assignments()["agents"]
+    assert chapters == ["agents/agentic-rl", "agents/tool-agents"]
+    source = read_solution("warm_up")
+    for names, told in (
+        (["a"], "Chapter: {doc}`/a`."),
+        (["a", "b"], "Chapters: {doc}`/a` and {doc}`/b`."),
+        (["a", "b", "c"], "Chapters: {doc}`/a`, {doc}`/b` and {doc}`/c`."),
+    ):
+        assert told in solution_page(source, names)
+
+
 @assignment
 def test_a_page_shows_every_exercise_answer_and_mistake(name: str) -> None:
     source = read_solution(name)
