@@ -54,7 +54,9 @@ r = torch.tensor([[5.0, 10.0], [-1.0, -1.0]], dtype=torch.float64)
 #
 # $$Q(s, a) = r(s, a) + \gamma \sum_{s'} P(s' \mid s, a)\, V(s')$$
 #
-# By hand: with $V = (2, -20)$ and $\gamma = 0.5$, running the press gently is worth
+# By hand: a press is in order or worn, and a worn one costs 1 a day for ever. Running it gently earns 5 and wears it out in
+# half of the cases; running it hard earns 10 and always does. With $V = (2, -20)$ for in order and worn, and $\gamma = 0.5$,
+# running it gently is worth
 # $5 + 0.5\,(0.5 \cdot 2 + 0.5 \cdot (-20)) = 0.5$ and running it hard $10 + 0.5 \cdot (-20) = 0$.
 #
 # <details><summary>Hint 1</summary>The sum over the next state is a product of a (S, A, S) tensor with a vector.</details>
@@ -81,7 +83,12 @@ check("q_from_v", q_from_v, hidden=True)
 #
 # The lookahead, averaged over what the policy does:
 #
-# $$(T_\pi V)(s) = \sum_a \pi(a \mid s) \Big[ r(s, a) + \gamma \sum_{s'} P(s' \mid s, a)\, V(s') \Big]$$
+# $$
+# \begin{aligned}
+# (T_\pi V)(s) = \sum_a \pi(a \mid s) \Big[ & r(s, a) \\
+# & + \gamma \sum_{s'} P(s' \mid s, a)\, V(s') \Big]
+# \end{aligned}
+# $$
 #
 # By hand: a policy that tosses a coin averages $0.5$ and $0$ of the exercise before to $0.25$.
 #

@@ -99,9 +99,11 @@ check("implicit_reward", implicit_reward, hidden=True)
 # %% [markdown]
 # ### 3 The loss · 4 points · difficulty 3 · about 20 minutes
 #
+# Return the loss of each pair, from the implicit rewards of its two answers:
+#
 # $$L = -\log \sigma\big( \hat r_\theta(x, y^+) - \hat r_\theta(x, y^-) \big)$$
 #
-# One value per pair. It must be right also where the margin is −1000: the loss is then 1000, and not infinite.
+# It must be right also where the margin is −1000: the loss is then 1000, and not infinite.
 #
 # By hand, with $\beta = 1$: policy $-2$ and $-1$, reference $-3$ and $-3$. The margin is $1 - 2 = -1$ and the loss
 # $\log(1 + e) = 1.3133$.
@@ -185,11 +187,11 @@ check("gradient_weight", gradient_weight, hidden=True)
 # %% [markdown]
 # ### 6 Labels that may be swapped · 2 points · difficulty 2 · about 15 minutes
 #
-# If a share $\epsilon$ of the labels is swapped, the loss of a pair with margin $u$ is
+# If a share $\varepsilon$ of the labels is swapped, the loss of a pair with margin $u$ is
 #
-# $$-(1 - \epsilon) \log \sigma(u) - \epsilon \log \sigma(-u)$$
+# $$-(1 - \varepsilon) \log \sigma(u) - \varepsilon \log \sigma(-u)$$
 #
-# By hand: $u = 0$ gives $\log 2$ for every $\epsilon$; $u = \log 3$ and $\epsilon = 0.25$ give
+# By hand: $u = 0$ gives $\log 2$ for every $\varepsilon$; $u = \log 3$ and $\varepsilon = 0.25$ give
 # $0.75 \log \tfrac43 + 0.25 \log 4 = 0.5623$.
 #
 # <details><summary>Hint 1</summary>A swapped pair has the margin −u.</details>

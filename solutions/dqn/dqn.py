@@ -231,13 +231,13 @@ check("soft_update", soft_update, hidden=True)
 # broken, and where two bugs break the same probe, the values do. Here is where five broken agents end up (worked out, at
 # $\gamma = 0.9$, not measured):
 #
-# | constant | observation | delay | action | both | the bug |
+# | the bug | constant | observation | delay | action | both |
 # |---|---|---|---|---|---|
-# | **[10]** | [−10, 10] | [9, 10] | [8, 10] | [10, 8, 8, 10] | bootstraps past the end |
-# | **[0.1]** | [0.1, −0.2] | [0, 0.3] | [0.1, 0] | [0, 0.2, 0.1, −0.1] | loss or optimiser |
-# | [1] | **[0, 0]** | [0.91, 0.91] | [−1, 1] | [0, 0, 0, 0] | observation not used |
-# | [1] | [−1, 1] | **[1, 1]** | [−1, 1] | [1, −1, −1, 1] | forgets the discount |
-# | [1] | [−1, 1] | [0.9, 1] | **[0, 0]** | [0, 0, 0, 0] | actions mixed up |
+# | bootstraps past the end | **[10]** | [−10, 10] | [9, 10] | [8, 10] | [10, 8, 8, 10] |
+# | loss or optimiser | **[0.1]** | [0.1, −0.2] | [0, 0.3] | [0.1, 0] | [0, 0.2, 0.1, −0.1] |
+# | observation not used | [1] | **[0, 0]** | [0.91, 0.91] | [−1, 1] | [0, 0, 0, 0] |
+# | forgets the discount | [1] | [−1, 1] | **[1, 1]** | [−1, 1] | [1, −1, −1, 1] |
+# | actions mixed up | [1] | [−1, 1] | [0.9, 1] | **[0, 0]** | [0, 0, 0, 0] |
 #
 # Why 10? If the end does not stop the sum, a reward of 1 is followed by another, and another: $1 + \gamma + \gamma^2 +
 # \dots = 1/(1 - \gamma)$.

@@ -75,7 +75,12 @@ check("group_advantages", group_advantages, hidden=True)
 #
 # With the ratio $w_{i,l} = \pi_\theta(y_{i,l}) / \pi_{\text{old}}(y_{i,l})$ of each token, its loss is
 #
-# $$\ell_{i,l} = -\min\big( w_{i,l} \hat A_i,\; \mathrm{clip}(w_{i,l}, 1 - \varepsilon_{\text{low}}, 1 + \varepsilon_{\text{high}})\, \hat A_i \big),$$
+# $$
+# \begin{aligned}
+# \ell_{i,l} = -\min\big( & w_{i,l} \hat A_i, \\
+# & \mathrm{clip}(w_{i,l}, 1 - \varepsilon_{\text{low}}, 1 + \varepsilon_{\text{high}})\, \hat A_i \big),
+# \end{aligned}
+# $$
 #
 # and the loss is the mean of $\ell$ over *all tokens* of the batch that the mask keeps. A number. Where the mask is false
 # anything may stand, also infinity, and neither the loss nor its gradient may notice.

@@ -182,6 +182,8 @@ check("policy_change", policy_change, hidden=True)
 # %% [markdown]
 # ### 5 Is the critic any good? · 3 points · difficulty 2 · about 15 minutes
 #
+# Return how much of the variance of the returns $G$ the values $V$ explain:
+#
 # $$\text{explained variance} = 1 - \frac{\mathrm{Var}(G - V)}{\mathrm{Var}(G)}$$
 #
 # It is 1 for a perfect critic, 0 for one that says the same everywhere, and negative for one that does harm. A constant

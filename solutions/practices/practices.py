@@ -217,16 +217,25 @@ check("should_note", should_note, hidden=True)
 #
 # Six logs, each as the mean of the first six iterations → that of the last six. Their `weight_spread` is 0.
 #
-# | name | `reward` | `success` | `patched` | `kl` | `no_spread` | `written_share` | `mask_share` | `log_ratio` |
-# |---|---|---|---|---|---|---|---|---|
-# | nothing | 0.52 → 0.98 | 0.52 → 0.98 | 0.09 → 0.01 | 0.42 → 1.66 | 0.06 → 0.86 | 0.44 → 0.46 | 0.44 → 0.46 | 0.00 → 0.00 |
-# | observations in the loss | 0.51 → 0.97 | 0.51 → 0.97 | 0.05 → 0.00 | 0.53 → 1.96 | 0.11 → 0.75 | 0.44 → 0.46 | 1.00 → 1.00 | 0.00 → 0.00 |
-# | reward hacking | 0.58 → 0.98 | 0.07 → 0.07 | 0.55 → 0.98 | 0.47 → 1.61 | 0.08 → 0.89 | 0.41 → 0.40 | 0.41 → 0.40 | 0.00 → 0.00 |
-# | groups without spread | 0.00 → 0.00 | 0.00 → 0.00 | 0.12 → 0.12 | 0.00 → 0.00 | 0.99 → 0.99 | 0.42 → 0.42 | 0.42 → 0.42 | 0.00 → 0.00 |
-# | wrong sign | 0.41 → 0.10 | 0.41 → 0.10 | 0.15 → 0.24 | 0.05 → 0.67 | 0.00 → 0.42 | 0.44 → 0.41 | 0.44 → 0.41 | 0.00 → 0.00 |
-# | stale logs without ratio | 0.32 → 0.99 | 0.44 → 0.98 | 0.10 → 0.00 | 0.30 → 1.85 | 0.19 → 0.89 | 0.43 → 0.46 | 0.43 → 0.46 | 0.19 → 0.00 |
+# | name | `reward` | `success` | `no_spread` | `patched` | `kl` |
+# |---|---|---|---|---|---|
+# | nothing | 0.52 → 0.98 | 0.52 → 0.98 | 0.06 → 0.86 | 0.09 → 0.01 | 0.42 → 1.66 |
+# | observations in the loss | 0.51 → 0.97 | 0.51 → 0.97 | 0.11 → 0.75 | 0.05 → 0.00 | 0.53 → 1.96 |
+# | reward hacking | 0.58 → 0.98 | 0.07 → 0.07 | 0.08 → 0.89 | 0.55 → 0.98 | 0.47 → 1.61 |
+# | groups without spread | 0.00 → 0.00 | 0.00 → 0.00 | 0.99 → 0.99 | 0.12 → 0.12 | 0.00 → 0.00 |
+# | wrong sign | 0.41 → 0.10 | 0.41 → 0.10 | 0.00 → 0.42 | 0.15 → 0.24 | 0.05 → 0.67 |
+# | stale logs without ratio | 0.32 → 0.99 | 0.44 → 0.98 | 0.19 → 0.89 | 0.10 → 0.00 | 0.30 → 1.85 |
 #
-# By hand: in the third line the reward rises by 0.40 and success by 0.00. What was learned is the reward, and not the task. In
+# | name | `written_share` | `mask_share` | `log_ratio` |
+# |---|---|---|---|
+# | nothing | 0.44 → 0.46 | 0.44 → 0.46 | 0.00 → 0.00 |
+# | observations in the loss | 0.44 → 0.46 | 1.00 → 1.00 | 0.00 → 0.00 |
+# | reward hacking | 0.41 → 0.40 | 0.41 → 0.40 | 0.00 → 0.00 |
+# | groups without spread | 0.42 → 0.42 | 0.42 → 0.42 | 0.00 → 0.00 |
+# | wrong sign | 0.44 → 0.41 | 0.44 → 0.41 | 0.00 → 0.00 |
+# | stale logs without ratio | 0.43 → 0.46 | 0.43 → 0.46 | 0.19 → 0.00 |
+#
+# By hand: in the third line of the first table the reward rises by 0.40 and success by 0.00. What was learned is the reward, and not the task. In
 # the first line both rise by 0.46. A check that fails prints its log in this way; `print(log)` in your function shows all of it.
 #
 # <details><summary>Hint 1</summary>Two of the five faults say nothing about the curves: they can be seen by comparing two

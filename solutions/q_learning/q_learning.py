@@ -81,6 +81,9 @@ check("epsilon_greedy", epsilon_greedy, hidden=True)
 # %% [markdown]
 # ### 2 The target of Q-learning · 3 points · difficulty 2 · about 10 minutes
 #
+# Return the target of each transition: its reward, and what the best next action is worth unless the step ended the
+# episode ($d = 1$ if it did, else 0):
+#
 # $$y = r + \gamma \,(1 - d)\, \max_{a'} Q(s', a')$$
 #
 # By hand: $r = 1$, the best next value is 9 and $\gamma = 0.5$: $y = 5.5$. If the step ended the episode: $y = 1$.

@@ -126,7 +126,12 @@ check("categorical_log_probability", categorical_log_probability, hidden=True)
 # A torque or a speed is drawn from a normal distribution in each of D dimensions, independently. Densities of independent
 # numbers multiply, so their logarithms add:
 #
-# $$\log \pi(a) = \sum_{d=1}^{D} \Big[ -\tfrac12 \Big(\frac{a_d - \mu_d}{\sigma_d}\Big)^2 - \log \sigma_d - \tfrac12 \log 2\pi \Big]$$
+# $$
+# \begin{aligned}
+# \log \pi(a) = \sum_{d=1}^{D} \Big[ & {-\tfrac12} \Big(\frac{a_d - \mu_d}{\sigma_d}\Big)^2 \\
+# & - \log \sigma_d - \tfrac12 \log 2\pi \Big]
+# \end{aligned}
+# $$
 #
 # The network gives $\log \sigma$, so that any number it gives makes a positive $\sigma$. A density can be larger than 1,
 # so its logarithm may be positive. Write the formula yourself, differentiable.
@@ -251,7 +256,12 @@ except NotImplementedError:
 # On a small problem nothing needs to be estimated. A trajectory $\tau = (s_0, a_0, \dots, s_{H-1}, a_{H-1})$ of H steps has
 # the probability
 #
-# $$p(\tau) = \mu(s_0)\, \pi(a_0 \mid s_0) \prod_{t=1}^{H-1} P(s_t \mid s_{t-1}, a_{t-1})\, \pi(a_t \mid s_t)$$
+# $$
+# \begin{aligned}
+# p(\tau) ={}& \mu(s_0)\, \pi(a_0 \mid s_0) \\
+# & \cdot \prod_{t=1}^{H-1} P(s_t \mid s_{t-1}, a_{t-1})\, \pi(a_t \mid s_t)
+# \end{aligned}
+# $$
 #
 # with the initial distribution $\mu$. With $J = \mathbb{E}\big[\sum_{t=0}^{H-1} \gamma^t r(s_t, a_t)\big]$ the policy gradient theorem says
 #
@@ -351,7 +361,7 @@ try:
     for episodes in (100, 10_000, 1_000_000):
         tell(f"{episodes:,} episodes", estimated_gradient(episodes, 0.5, 4, keep_discount=True))
     tell("exact", exact)
-    tell("1,000,000, gamma^t dropped", estimated_gradient(1_000_000, 0.5, 4, keep_discount=False))
+    tell("1,000,000, without γᵗ", estimated_gradient(1_000_000, 0.5, 4, keep_discount=False))
 except NotImplementedError:
     print("The comparison appears here when exact_gradient is written.")
 

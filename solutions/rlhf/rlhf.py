@@ -37,9 +37,11 @@ torch.set_num_threads(1)
 # %% [markdown]
 # ### 1 The loss of the reward model · 4 points · difficulty 2 · about 15 minutes
 #
+# Return the loss of each pair of answers to a prompt $x$, where $y^+$ was chosen and $y^-$ rejected:
+#
 # $$L = -\log \sigma\big( r(x, y^+) - r(x, y^-) \big)$$
 #
-# One value per pair. It must be right also for a difference of −1000: the loss is then 1000, and not infinite.
+# It must be right also for a difference of −1000: the loss is then 1000, and not infinite.
 #
 # By hand: equal rewards have the loss $\log 2$; rewards of $\log 3$ and 0 have $\log \tfrac43$.
 #
@@ -92,7 +94,15 @@ check("score_of_answers", score_of_answers, hidden=True)
 # %% [markdown]
 # ### 3 The reward of every token · 5 points · difficulty 3 · about 25 minutes
 #
-# $$r_l = \mathbf 1[l = \lvert y \rvert]\, r_\phi(x, y) - \beta \big( \log \pi_{\text{old}}(y_l) - \log \pi_{\text{ref}}(y_l) \big)$$
+# Return the reward of every token: a penalty on its distance from the reference, and at the last token of the answer the
+# score of the whole:
+#
+# $$
+# \begin{aligned}
+# r_l ={}& \mathbf 1[l = \lvert y \rvert]\, r_\phi(x, y) \\
+# & - \beta \big( \log \pi_{\text{old}}(y_l) - \log \pi_{\text{ref}}(y_l) \big)
+# \end{aligned}
+# $$
 #
 # Where the mask is false the reward is 0, whatever stands there, also NaN.
 #

@@ -66,6 +66,8 @@ check("run_episode", run_episode, hidden=True)
 # %% [markdown]
 # ### 2 The return · 3 points · difficulty 1 · about 10 minutes
 #
+# Return the return of an episode, its rewards added up, each discounted once for every step before it:
+#
 # $$G_0 = r_0 + \gamma r_1 + \gamma^2 r_2 + \dots$$
 #
 # By hand: rewards $(1, 0, 4)$ at $\gamma = 0.5$ give $1 + 0 + 0.25 \cdot 4 = 2$.
