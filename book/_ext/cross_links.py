@@ -15,7 +15,7 @@ from pathlib import Path
 from api_meaning import Names, names_in_chapter
 from api_names import public_modules
 from docutils import nodes
-from execution_cache import ROOT
+from execution_cache import PACKAGE, ROOT
 from sphinx import addnodes
 from table_of_contents import chapters_in_contents
 
@@ -133,9 +133,17 @@ def link_terms(doctree: nodes.document, terms: Terms, addresses: Mapping[str, st
             text.parent.replace(text, [*pieces, nodes.Text(content[place:])] if place < len(content) else pieces)
 
 
-def link_names(doctree: nodes.document, names: Names, near: Mapping[str, str], address: Callable[[str], str]) -> None:
-    """Link the inline literals that name something of rlkit."""
+def link_names(
+    doctree: nodes.document,
+    names: Names,
+    near: Mapping[str, str],
+    address: Callable[[str], str],
+    imported_only: bool = False,
+) -> None:
+    """Link the inline literals that name something of rlkit; if ``imported_only``, what the page imports from it."""
     for literal in list(doctree.findall(nodes.literal)):
+        if imported_only and literal.astext().partition(".")[0].partition("(")[0] not in {PACKAGE, *near}:
+            continue
         name = names.find(literal.astext(), near) if may_be_linked(literal) else None
         if name is not None:
             link = nodes.reference("", "", refuri=address(name), internal=True, classes=["api-link"])
@@ -176,7 +184,8 @@ def add_links(app, doctree: nodes.document, docname: str) -> None:
     def entry(name: str) -> str:
         return f"{app.builder.get_relative_uri(docname, objects[name].docname)}#{objects[name].node_id}"
 
-    link_names(doctree, all_names(tuple(objects)), near, entry)
+    # On a page of solutions the reader's own functions have the names of rlkit's.
+    link_names(doctree, all_names(tuple(objects)), near, entry, imported_only=docname.startswith("solutions/"))
     if docname in chapters():
         anchors = {name: at for (kind, name), at in app.env.get_domain("std").objects.items() if kind == "term"}
         addresses = {

@@ -168,6 +168,14 @@ def test_a_linked_name_keeps_its_look_as_code_and_is_not_linked_in_a_heading() -
     assert isinstance(link[0], nodes.literal)
 
 
+def test_where_the_readers_own_functions_are_meant_only_what_is_imported_is_linked() -> None:
+    names = ("value_iteration", "value_iteration(mdp)", "solve(mdp)", "rlkit.planning")
+    document = page(*(nodes.literal("", name) for name in names))
+    near = {"solve": "rlkit.planning.solve"}
+    link_names(document, KNOWN, near, lambda name: f"api/{name}", imported_only=True)
+    assert linked(document) == ["solve(mdp)", "rlkit.planning"]
+
+
 def test_a_chapter_knows_what_its_cells_import_and_its_listings_show() -> None:
     near = names_in_chapter(ROOT / "book" / "algorithms" / "q-learning.md")
     assert near["prediction"] == "rlkit.prediction"
