@@ -21,6 +21,11 @@ def points_text(points: float, possible: float) -> str:
     return f"{points:g} / {possible:g}"
 
 
+def out_of(points: float, possible: float) -> str:
+    """``1 of 2 points``."""
+    return f"{points:g} of {possible:g} point{'' if possible == 1 else 's'}"
+
+
 def check_lines(check: CheckResult) -> list[str]:
     """Lines of one check: what was asked, and if it failed, what came and a hint."""
     verdict, points = "passed" if check.passed else "failed", points_text(check.points, check.possible)
@@ -53,9 +58,9 @@ def as_text(result: ExerciseResult, graded: bool = False) -> str:
 def summary_line(result: ExerciseResult, graded: bool = False) -> str:
     """Points, counted for visible checks and hidden checks apart."""
     if result.hidden:
-        return f"{result.points:g} of {result.possible:g} points for the checks that run after handing in"
+        return f"{out_of(result.points, result.possible)} for the checks that run after handing in"
     more = "" if graded else "; further checks run after you hand in."
-    return f"{result.points:g} of {result.possible:g} points{more}"
+    return f"{out_of(result.points, result.possible)}{more}"
 
 
 def as_html(result: ExerciseResult) -> str:
@@ -63,7 +68,8 @@ def as_html(result: ExerciseResult) -> str:
     parts = [f"<p style='margin:.2em 0'><strong>{html.escape(result.exercise)}</strong></p>"]
     for check in result.checks:
         colour, word = ("#009e73", "passed") if check.passed else ("#d55e00", "failed")
-        body = f"<strong>{word}</strong> · {html.escape(check.message)} · {points_text(check.points, check.possible)}"
+        points = f"<span style='white-space:nowrap'>{points_text(check.points, check.possible)}</span>"
+        body = f"<strong>{word}</strong> · {html.escape(check.message)} · {points}"
         if not check.passed:
             body += f"<br><code style='white-space:pre-wrap'>{html.escape(check.problem)}</code>"
             body += f"<br><em>Hint:</em> {html.escape(check.hint)}" if check.hint else ""

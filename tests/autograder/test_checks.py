@@ -194,6 +194,11 @@ def test_the_report_as_text():
     ]
 
 
+def test_one_point_is_no_points():
+    exam = exam_of(lambda f: None)
+    assert as_text(exam.run("f", subject_of(lambda: 0))).splitlines()[-1].startswith("1 of 1 point; further")
+
+
 def test_the_report_as_html_says_passed_and_failed_in_words_and_escapes_everything():
     result = example()
     result.checks[1].problem = "<script>alert(1)</script>"
