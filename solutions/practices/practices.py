@@ -235,8 +235,8 @@ check("should_note", should_note, hidden=True)
 # | wrong sign | 0.44 → 0.41 | 0.44 → 0.41 | 0.00 → 0.00 |
 # | stale logs without ratio | 0.43 → 0.46 | 0.43 → 0.46 | 0.19 → 0.00 |
 #
-# By hand: in the third line of the first table the reward rises by 0.40 and success by 0.00. What was learned is the reward, and not the task. In
-# the first line both rise by 0.46. A check that fails prints its log in this way; `print(log)` in your function shows all of it.
+# By hand: in the third line of the first table the reward rises by 0.40 and success by 0.00. What was learned is the
+# reward, and not the task. In the first line both rise by 0.46. A check that fails prints its log in this way; `print(log)` in your function shows all of it.
 #
 # <details><summary>Hint 1</summary>Two of the five faults say nothing about the curves: they can be seen by comparing two
 # columns with each other.</details>
