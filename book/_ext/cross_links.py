@@ -26,7 +26,11 @@ ONCE_A_CHAPTER = set(
 )
 # Words that mean something else before the chapter that gives them their narrower sense.
 NARROW = {"anchor", "certificate", "front", "group", "history", "turn"}
-EVERYDAY = re.compile(r"\b(?:in turn|turns? (?:out|into|to)|in front|return(?:s|ed)? to)\b", re.I)
+EVERYDAY = re.compile(
+    r"\b(?:in turn|turns? (?:out|into|to|it|them|an?|the)|in front|return(?:s|ed)? to"
+    r"|wide margin|(?:absolute|same) values?|returns? (?:an?|the|it|its|them|one|two|both|each|what)|values? of an? estimate)\b",
+    re.I,
+)
 LEFT_ALONE = (
     nodes.title,
     nodes.reference,
@@ -45,8 +49,8 @@ LEFT_ALONE_CLASSES = {"cell_output", "cell_input", "dropdown-title", "sd-summary
 
 def forms(term: str) -> Iterator[str]:
     """Yield what a glossary's entry is called in prose: name and abbreviation, each in singular and plural."""
-    long, _, short = term.removesuffix(")").partition(" (")
-    for name in filter(None, (long, short)):
+    long, _, short = term.partition(" (")
+    for name in filter(None, (long, short.removesuffix(")"))):
         yield from (name, f"{name}s")
         if name.endswith("y"):
             yield f"{name[:-1]}ies"

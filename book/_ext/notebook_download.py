@@ -26,8 +26,8 @@ MEASURED = re.compile(r"\[([^\]]*)\]\{\.measured\}")
 MACROS = r"""$\newcommand{\E}{\mathbb{E}}
 \newcommand{\norm}[1]{\lVert #1 \rVert}
 \newcommand{\KL}[2]{D_{\mathrm{KL}}\left(#1\,\|\,#2\right)}
-\newcommand{\argmax}{\operatorname*{arg\,max}}
-\newcommand{\argmin}{\operatorname*{arg\,min}}$"""
+\newcommand{\argmax}{\operatorname*{argmax}}
+\newcommand{\argmin}{\operatorname*{argmin}}$"""
 
 
 def plain_markdown(source: str, glued: dict[str, str] | None = None) -> str:

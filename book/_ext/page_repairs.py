@@ -17,6 +17,13 @@ def without_links(match: re.Match) -> str:
     return re.sub(r"</?a\b[^>]*>", "", match.group(0))
 
 
+def with_places_to_break(match: re.Match) -> str:
+    """Return a cell of a table, or a term, whose code may be broken after the signs that part its words."""
+    return WORD_OF_CODE.sub(lambda word: PARTS_WORDS.sub(r"\1<wbr>", word.group(0)), match.group(0))
+
+
+WORD_OF_CODE = re.compile(r'(?<=<span class="pre">)[^<&]+(?=</span>)')
+PARTS_WORDS = re.compile(r"(?<=[\w)])([_./=(,]+)(?=\w)")
 REPAIRS = (
     # A label that differs from the visible text is not found by people who speak to their computer.
     (re.compile(r'(<button class="btn search-button-field[^>]*?) aria-label="Search"'), r"\1"),
@@ -39,6 +46,8 @@ REPAIRS = (
     (re.compile(r'<summary class="sd-summary-title.*?</summary>', re.DOTALL), without_links),
     # The style sheet draws the icons from a font; this script of 1.5 MB draws them once more.
     (re.compile(r'<script defer src="[^"]*scripts/fontawesome\.js[^"]*"></script>\s*'), ""),
+    # A phone is too narrow for the code in a table, which a browser would break in the middle of words.
+    (re.compile(r"<td\b.*?</td>|<dt>.*?</dt>", re.DOTALL), with_places_to_break),
     # A block that scrolls sideways has to be reachable with the keyboard.
     (re.compile(r'<div class="highlight"><pre>'), '<div class="highlight"><pre tabindex="0">'),
 )

@@ -119,6 +119,18 @@ def test_an_everyday_phrase_is_no_term() -> None:
     ]
 
 
+def test_a_verb_and_another_sense_of_a_word_are_no_terms() -> None:
+    terms = Terms(["return", "value", "margin"])
+    text = "It returns one number, by a wide margin the same value as the value of an estimate; the return has a value."
+    assert [term for *_, term in terms.find(text)] == ["return", "value"]
+
+
+def test_a_term_keeps_the_bracket_that_is_part_of_its_name() -> None:
+    terms = Terms(["TD(0)", "TD(λ)"])
+    text = "First TD(0), then TD(λ)."
+    assert [text[start:end] for start, end, _ in terms.find(text)] == ["TD(0)", "TD(λ)"]
+
+
 def test_a_word_has_its_narrow_sense_from_the_chapter_that_explains_it_on() -> None:
     order = chapters_in_contents()
     assert "turn" in terms_not_yet("foundations/mdp")

@@ -25,3 +25,9 @@ def test_code_that_scrolls_can_be_reached_with_the_keyboard() -> None:
         repaired('<div class="highlight"><pre>x</pre></div>')
         == '<div class="highlight"><pre tabindex="0">x</pre></div>'
     )
+
+
+def test_code_in_a_table_breaks_between_its_words_and_code_elsewhere_is_left_alone() -> None:
+    code = '<code><span class="pre">--by_hand</span> <span class="pre">a.py</span></code>'
+    broken = '<code><span class="pre">--by_<wbr>hand</span> <span class="pre">a.<wbr>py</span></code>'
+    assert repaired(f"<td><p>{code}</p></td><p>{code}</p>") == f"<td><p>{broken}</p></td><p>{code}</p>"
