@@ -27,8 +27,8 @@ ONCE_A_CHAPTER = set(
 # Words that mean something else before the chapter that gives them their narrower sense.
 NARROW = {"anchor", "certificate", "front", "group", "history", "turn"}
 EVERYDAY = re.compile(
-    r"\b(?:in turn|turns? (?:out|into|to|it|them|an?|the)|in front|return(?:s|ed)? to"
-    r"|wide margin|(?:absolute|same) values?|returns? (?:an?|the|it|its|them|one|two|both|each|what)|values? of an? estimate)\b",
+    r"\b(?:in turn|turns? (?:out|into|to|it|them|an?|the)|in front|wide margin|return(?:s|ed)? to"
+    r"|returns? (?:an?|the|it|its|them|one|two|both|each|what)|(?:absolute|same) values?|values? of an? estimate)\b",
     re.I,
 )
 LEFT_ALONE = (

@@ -23,7 +23,7 @@
     .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1rem 1.2rem; }
     figure { margin: 0; } figcaption { margin-top: .3rem; font-variant-numeric: tabular-nums; }
     .name { font-weight: 650; margin: 0 0 .2rem; }
-    svg { display: block; width: 100%; height: auto; }
+    svg { display: block; width: 100%; height: auto; overflow: visible; }
     .cell { fill: transparent; stroke: var(--pst-color-border); }
     .cliff { fill: color-mix(in srgb, var(--figure-orange) 45%, transparent); stroke: none; }
     .goal { fill: color-mix(in srgb, var(--figure-green) 45%, transparent); stroke: none; }
@@ -31,7 +31,7 @@
     .walked { fill: color-mix(in srgb, var(--figure-blue) 32%, transparent); stroke: none; }
     svg text { fill: var(--figure-ink); font: 17px var(--book-sans, sans-serif); text-anchor: middle; dominant-baseline: central; }
     svg .word { font-size: 15px; letter-spacing: .12em; }
-    .status { margin: .8rem 0 0; min-height: 4.5em; }
+    .status { margin: .8rem 0 0; min-height: 4.5em; } @media (min-width: 48rem) { .status { min-height: 3em; } }
     .help { margin: .3rem 0 0; font-size: .9rem; color: var(--pst-color-text-muted); }`;
   const minus = (x, digits = 1) => x.toFixed(digits).replace("-", "−");
   const emptyTable = () => Array.from({ length: ROWS * COLUMNS }, () => [0, 0, 0, 0]);

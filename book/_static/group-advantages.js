@@ -24,7 +24,7 @@
     svg text { fill: var(--figure-ink); font: .88rem var(--book-sans, sans-serif); font-variant-numeric: tabular-nums; }
     .axis { stroke: var(--figure-ink); stroke-width: 1; opacity: .55; }
     .up { fill: var(--figure-blue); } .down { fill: var(--figure-orange); }
-    .status { margin: .8rem 0 0; min-height: 6em; }`;
+    .status { margin: .8rem 0 0; min-height: 6em; } @media (min-width: 48rem) { .status { min-height: 4.5em; } }`;
   const PRESETS = {
     "one right": n => Array.from({ length: n }, (_, i) => +(i === 0)),
     "half right": n => Array.from({ length: n }, (_, i) => +(i < n / 2)),

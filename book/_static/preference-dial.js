@@ -31,7 +31,7 @@
     .key { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; margin: .3rem 0 .6rem; padding: 0; list-style: none; font-size: .95rem; }
     .key li { display: inline-flex; align-items: center; gap: .5rem; }
     .key svg { width: 2.2rem; height: .8rem; }
-    .status { margin: .8rem 0 0; min-height: 7.5em; }`;
+    .status { margin: .8rem 0 0; min-height: 7.5em; } @media (min-width: 48rem) { .status { min-height: 4.5em; } }`;
   const sign = (x, digits = 2) => (Math.abs(x) < 0.5 * 10 ** -digits ? 0 : x).toFixed(digits).replace("-", "−");
   const share = p => p < 0.1 ? p.toFixed(3) : p.toFixed(2);
   const key = (kind, text) => `<li><svg viewBox="0 0 36 12" aria-hidden="true"><line class="${kind}" x1="2" y1="6" x2="34" y2="6"></line></svg>${text}</li>`;

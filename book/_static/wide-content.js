@@ -23,7 +23,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     fit();
     document.addEventListener("toggle", fit, true);   // answers that open have no width before
-    document.addEventListener("change", fit);         // nor have tabs
+    document.addEventListener("change", event => event.target.matches(".sd-tab-set > input") && fit());   // nor have tabs
     document.addEventListener("scroll", event => event.target.matches?.(BOXES) && shade(event.target)(), true);
     window.addEventListener("resize", () => requestAnimationFrame(fit));
   });

@@ -57,6 +57,36 @@ def test_panels_stand_side_by_side_on_a_desk_and_one_below_the_other_on_a_phone(
     page.close()
 
 
+# What scrolls sideways, and whether it says so.
+SCROLLING = """() => [...document.querySelectorAll('article :is(pre, mjx-container, .pst-scrollable-table-container)')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== 'visible')
+    .map(box => ({what: box.outerHTML.slice(0, 80), shade: getComputedStyle(box).backgroundImage,
+                  left: box.matches('.more-left'), right: box.matches('.more-right')}))"""
+
+
+@pytest.mark.parametrize("name", ["foundations/bellman", "agents/frameworks"])
+def test_what_is_cut_on_a_phone_has_a_shade_on_the_side_where_there_is_more(browser, address: str, name: str) -> None:
+    page = browser.new_page(viewport=PHONE)
+    page.goto(f"{address}/{name}.html", wait_until="load")
+    boxes = page.evaluate(SCROLLING)
+    assert boxes
+    assert not [box for box in boxes if not box["right"] or box["left"] or "gradient" not in box["shade"]]
+    box = page.locator(".more-right:visible").first
+    box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+    page.wait_for_function("box => box.matches('.more-left:not(.more-right)')", arg=box.element_handle())
+    page.close()
+
+
+def test_no_line_begins_with_the_punctuation_of_a_formula(browser, address: str) -> None:
+    page = browser.new_page(viewport=PHONE)
+    page.goto(f"{address}/algorithms/reinforce.html", wait_until="load")
+    spans = page.locator("article p span.unbroken:not(:has(.wide)):visible").all()
+    assert len(spans) > 20
+    broken = "span => getComputedStyle(span).whiteSpace !== 'nowrap' || span.getClientRects().length > 1"
+    assert not [span.inner_text() for span in spans if span.evaluate(broken)]
+    page.close()
+
+
 @pytest.mark.parametrize("name", chapters_in_contents())
 def test_letters_of_figures_can_be_read_on_a_phone(browser, address: str, name: str) -> None:
     page = browser.new_page(viewport=PHONE)
