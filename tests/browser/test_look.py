@@ -71,9 +71,9 @@ def test_what_is_cut_on_a_phone_has_a_shade_on_the_side_where_there_is_more(brow
     boxes = page.evaluate(SCROLLING)
     assert boxes
     assert not [box for box in boxes if not box["right"] or box["left"] or "gradient" not in box["shade"]]
-    box = page.locator(".more-right:visible").first
+    box = page.locator(".more-right:visible").first.element_handle()
     box.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
-    page.wait_for_function("box => box.matches('.more-left:not(.more-right)')", arg=box.element_handle())
+    page.wait_for_function("box => box.matches('.more-left:not(.more-right)')", arg=box, polling=50)
     page.close()
 
 
