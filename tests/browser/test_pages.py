@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from table_of_contents import chapters_in_contents, pages_of_site
 
-from tests.browser.conftest import SCREENSHOTS
+from tests.browser.conftest import SCREENSHOTS, seen
 
 pytestmark = pytest.mark.browser
 
@@ -114,23 +114,23 @@ def visit(browser, address: str, page_name: str, scheme: str) -> Visit:
     return found
 
 
-def problems(seen: Visit) -> list[str]:
+def problems(visited: Visit) -> list[str]:
     """Return what is wrong with a page, in words."""
-    written, rendered = seen.rendered_mathematics
-    too_wide = {width: actual for width, actual in seen.overflow.items() if actual > width}
-    planner_loaded = any("gridworld-planner.js" in script for script in seen.scripts)
-    found = [f"request to another host: {address}" for address in seen.foreign]
-    found += [f"console: {error}" for error in seen.errors]
+    written, rendered = visited.rendered_mathematics
+    too_wide = {width: actual for width, actual in visited.overflow.items() if actual > width}
+    planner_loaded = any("gridworld-planner.js" in script for script in visited.scripts)
+    found = [f"request to another host: {address}" for address in visited.foreign]
+    found += [f"console: {error}" for error in visited.errors]
     found += [f"scrolls sideways, window and content: {width}, {actual}" for width, actual in too_wide.items()]
-    found += [f"sticks out of a phone: {latex}" for latex in seen.cut_mathematics]
-    found += [f"accessibility: {violation}" for violation in seen.violations]
-    found += [f"picture without description: {picture}" for picture in seen.without_description]
-    found += [f"not rendered: {text}" for text in seen.raw_mathematics]
+    found += [f"sticks out of a phone: {latex}" for latex in visited.cut_mathematics]
+    found += [f"accessibility: {violation}" for violation in visited.violations]
+    found += [f"picture without description: {picture}" for picture in visited.without_description]
+    found += [f"not rendered: {text}" for text in visited.raw_mathematics]
     found += [f"{written} pieces of mathematics, {rendered} rendered"] if rendered < written else []
-    found += [f"{seen.failed_cells} cells with a traceback or standard error"] if seen.failed_cells else []
-    found += [f"weighs {seen.weight / 1e6:.1f} MB"] if seen.weight >= HEAVIEST_PAGE else []
-    found += ["loads the planner, which it does not use"] if planner_loaded and not seen.has_planner else []
-    found += ["has a planner whose script is not loaded"] if seen.has_planner and not planner_loaded else []
+    found += [f"{visited.failed_cells} cells with a traceback or standard error"] if visited.failed_cells else []
+    found += [f"weighs {visited.weight / 1e6:.1f} MB"] if visited.weight >= HEAVIEST_PAGE else []
+    found += ["loads the planner, which it does not use"] if planner_loaded and not visited.has_planner else []
+    found += ["has a planner whose script is not loaded"] if visited.has_planner and not planner_loaded else []
     return found
 
 
@@ -139,7 +139,7 @@ def problems(seen: Visit) -> list[str]:
 @pytest.mark.parametrize("page_name", PAGES + MADE_BY_THE_BUILD)
 def test_a_page_is_quiet_self_contained_accessible_and_fits_a_phone(browser, address, page_name, scheme) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    found = problems(visit(browser, address, page_name, scheme))
+    found = problems(seen(browser, lambda: visit(browser, address, page_name, scheme)))
     assert not found, f"{page_name} in {scheme}:\n" + "\n".join(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from served import served
 from table_of_contents import pages_in_contents
 
+from tests.browser.conftest import seen
 from tests.browser.speed import WINDOWS, CompressingHandler, arrive
 
 pytestmark = pytest.mark.browser
@@ -28,6 +30,6 @@ def compressed(site: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page_name", [*pages_in_contents(), "search"])
 def test_a_page_is_light_and_nothing_on_it_moves_as_it_arrives(page_name: str, browser, compressed: str) -> None:
     for window in WINDOWS:
-        seen = arrive(browser, compressed, page_name, window)
-        assert seen.weight <= HEAVIEST_PAGE, f"{window}: {seen.weight / 1e6:.2f} MB"
-        assert seen.shift <= LARGEST_SHIFT, f"{window}: {seen.shift:.3f}, moved: {seen.moved[:4]}"
+        page = seen(browser, functools.partial(arrive, browser, compressed, page_name, window))
+        assert page.weight <= HEAVIEST_PAGE, f"{window}: {page.weight / 1e6:.2f} MB"
+        assert page.shift <= LARGEST_SHIFT, f"{window}: {page.shift:.3f}, moved: {page.moved[:4]}"
