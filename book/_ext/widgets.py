@@ -190,19 +190,21 @@ class PolicySimplex(Widget):
 class FramePlayer(Widget):
     """A player for a figure that is a strip of frames side by side."""
 
-    ranges: ClassVar[dict] = {"frames": (2, 100), "width": (40, 700)}
+    ranges: ClassVar[dict] = {"frames": (2, 100), "width": (40, 700), "margin": (1, 60)}
     option_spec: ClassVar[dict] = {
         **dict.fromkeys(ranges, directives.positive_int),
         "figure": directives.unchanged_required,
+        "rows": directives.unchanged_required,
         "name": directives.unchanged,
     }
 
     def attributes(self) -> dict[str, str]:
-        """Return the name of the figure beside the numbers."""
+        """Return the name of the figure and of the rows of a frame beside the numbers."""
         given = super().attributes()
         if "figure" not in self.options or "frames" not in given:
             raise self.error("frame-player: give :figure: (the name of a strip of frames) and :frames: (how many)")
-        return {"figure": self.options["figure"], **given}
+        rows = {"rows": self.options["rows"]} if "rows" in self.options else {}
+        return {"figure": self.options["figure"], **given, **rows}
 
 
 WIDGETS = {

@@ -620,9 +620,9 @@ STRIP = """<figure id="fig-strip"><svg viewBox="0 0 400 50" role="img" width="30
 <rect id="a" x="0" y="0" width="100" height="50"></rect><rect x="100" width="100" height="50"></rect></svg></figure>"""
 
 
-def player(page):
+def player(page, options: str = 'frames="4"'):
     """Put a player of a strip with four frames into the page."""
-    page.set_content(f'<!doctype html><body>{STRIP}<frame-player figure="fig-strip" frames="4"><p>x</p></frame-player>')
+    page.set_content(f'<!doctype html><body>{STRIP}<frame-player figure="fig-strip" {options}><p>x</p></frame-player>')
     page.add_script_tag(path=STATIC / "frame-player.js")
     return page.locator("frame-player")
 
@@ -641,6 +641,20 @@ def test_the_player_shows_one_frame_at_a_time_and_nothing_moves_before_it_is_ask
         page.get_by_label("frame").fill(str(frame))
         assert element.evaluate(offset) == pytest.approx(-(frame - 1) * window, abs=0.01)
         assert element.locator("output").inner_text() == f"{frame} of 4"
+
+
+def test_the_player_names_the_rows_and_leaves_the_margin_of_the_figure_out(page) -> None:
+    element = player(page, 'frames="3" margin="25" rows="before | after"')
+    boxes = """e => [".window", ".rows"].map(n => e.shadowRoot.querySelector(n).getBoundingClientRect())
+        .concat(e.strip.getBoundingClientRect()).map(b => [b.left, b.right, b.width])"""
+    for frame in (1, 3):
+        page.get_by_label("frame").fill(str(frame))
+        (left, _, width), (_, end_of_rows, _), (start, _, whole) = element.evaluate(boxes)
+        assert whole * 0.75 == pytest.approx(3 * width)
+        assert left - start == pytest.approx(0.25 * whole + (frame - 1) * width, abs=0.01)
+        assert end_of_rows <= left
+    assert element.locator(".rows span").all_inner_texts() == ["before", "after"]
+    assert element.evaluate("e => e.clientWidth - e.shadowRoot.querySelector('.view').scrollWidth") >= 0
 
 
 def test_the_player_plays_to_the_end_and_can_be_paused(page) -> None:
@@ -674,7 +688,7 @@ language = "en"
 FENCES = {
     "cliff-walking": ":epsilon: 0.2\n:alpha: 0.3\n:seed: 123456789",
     "clipped-surrogate": ":ratio: 0.9\n:advantage: -1\n:clip-range: 0.3",
-    "frame-player": ":figure: fig-strip\n:frames: 4",
+    "frame-player": ":figure: fig-strip\n:frames: 3\n:margin: 25\n:rows: before | after",
     "gae-dial": ":file: trajectory.json\n:gae-lambda: 0.9\n:discount: 0.95",
     "group-advantages": ":rewards: 1 0 0.5 1",
     "policy-simplex": ":rewards: 2 1 -0.5\n:start: 0.2 0.3 0.5\n:step-size: 0.7\n:entropy: 0.1\n:seed: 3",
