@@ -54,7 +54,7 @@ def _(random: np.random.Generator):
     yield expected, evaluation.pass_at_k(torch.from_numpy(c), n, k)
 
 
-@equation("eq-overlong-penalty", latex="21782879ea1b", function="rlkit.group_objective.overlong_penalty")
+@equation("eq-overlong-penalty", latex="1999b4a632c7", function="rlkit.group_objective.overlong_penalty")
 def _(random: np.random.Generator):
     longest, buffer = int(random.integers(16, 40)), int(2 ** random.integers(1, 4))  # exact in single precision
     expected = []
