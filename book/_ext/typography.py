@@ -15,7 +15,7 @@ BEFORE = re.compile(r"[(\[“‘±−+~]+$")  # touches the formula that follows
 AFTER = re.compile(r"^(?:-|[.,;:!?)\]”’%…]+(?:s\b)?|\w+)")  # touches the formula before it
 HYPHEN_OF_A_NUMBER = re.compile(r"(?<![\w.,)\]-])-(?=\.?\d)")
 SIGN_OF_NOTHING = re.compile(r"(?<![\w.,)\]])−(?=0(?:\.0+)?(?!\.?\d))")
-INTERVAL = re.compile(r"(\[−?[\d.]+,) (?=−?[\d.]+\])")
+INTERVAL = re.compile(r"(\[[−+]?[\d.]+,) (?=[−+]?[\d.]+\])")
 AS_WRITTEN = (
     nodes.literal,
     nodes.FixedTextElement,

@@ -46,7 +46,7 @@ def test_a_formula_that_touches_nothing_is_left_alone() -> None:
         ("from -0.02 to (-3)", "from −0.02 to (−3)"),
         ("-0.00 and −0", "0.00 and 0"),
         ("-0.01 and -0.5.", "−0.01 and −0.5."),
-        ("0.25 [-0.23, 0.28]", "0.25 [−0.23,\N{NO-BREAK SPACE}0.28]"),
+        ("0.25 [-0.23, +0.28]", "0.25 [−0.23,\N{NO-BREAK SPACE}+0.28]"),
         ("GPT-4, 2026-11-27, chapters 1-3, a 5-step", "GPT-4, 2026-11-27, chapters 1-3, a 5-step"),
     ],
 )
