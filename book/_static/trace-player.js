@@ -1,7 +1,7 @@
 /* <trace-player tokens><script type="application/json">{"title": "...", "traces": [...]}</script></trace-player>
    Steps through episodes of an agent: what it wrote and read, reward, cost, tokens and who wrote them.
    A trace is what rlkit.agents.traces.trace gives. tests/browser compares what is shown with the file.
-   No dependency, no network. */
+   No dependency. */
 (() => {
   const INTERVAL = 1800, WIDE = 560;  // ms between turns while it plays; px from which episodes begin side by side
 
@@ -25,11 +25,9 @@
     .traces { margin: .8rem 0 0; display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: 1rem 1.4rem; }
     .totals { display: flex; flex-wrap: wrap; gap: 0 .8rem; margin: 0 0 .4rem; padding: 0 0 .4rem; border-bottom: 1px solid var(--pst-color-border); }
     section { min-width: 0; font-variant-numeric: tabular-nums; }
-    .episode { max-height: 27rem; overflow-y: auto; position: relative; padding: 2px; --paper: var(--pst-color-background, #fff);
-      background: linear-gradient(var(--paper) 50%, transparent) top / 100% 1.6rem no-repeat local, linear-gradient(transparent, var(--paper) 50%) bottom / 100% 1.6rem no-repeat local,
-        linear-gradient(var(--shade, #0003), transparent) top / 100% .7rem no-repeat, linear-gradient(transparent, var(--shade, #0003)) bottom / 100% .7rem no-repeat; }
+    .episode { max-height: 27rem; overflow-y: auto; position: relative; padding: 2px; background: var(--scrolls); }
     .episode li { display: grid; grid-template-columns: 2rem minmax(0, 1fr) auto; gap: .5rem; padding: .3rem .3rem .3rem .1rem; border-radius: .35rem; }
-    .episode .now { background: var(--tint, rgb(128 128 128 / 12%)); }
+    .episode .now { background: var(--tint, #8882); }
     .future > :not(.number) { visibility: hidden; }
     .number { min-width: 0; min-height: 0; width: 1.9rem; height: 1.9rem; padding: 0; border-radius: 50%; font-size: .9rem; }
     .now .number { background: var(--pst-color-primary); border-color: var(--pst-color-primary); color: var(--pst-color-background, #fff); }
