@@ -25,7 +25,7 @@
     ul { gap: .1rem 1.2rem; list-style: none; font-size: .95rem; }
     i { font-style: normal; font-weight: 700; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem; }
-    th, td { padding: .15rem 0; text-align: right; font-weight: 400; border-bottom: 1px solid var(--pst-color-border); } [scope=col] { font-weight: 600; } [scope=row] { text-align: left; } p { margin: 0; min-height: 7.5em; } @media (width > 48rem) { p { min-height: 4.5em; } }`;
+    th, td { padding: .15rem 0; text-align: right; font-weight: 400; border-bottom: 1px solid var(--pst-color-border); } [scope=col] { font-weight: 600; } [scope=row] { text-align: left; } p { margin: 0; min-height: 7.5em; }`;
   const minus = (x, digits = 2) => (Math.abs(x) < 0.5 * 10 ** -digits ? 0 : x).toFixed(digits).replace("-", "−");
   const sum = values => values.reduce((total, each) => total + each, 0), dot = (p, q) => sum(p.map((each, a) => each * q[a]));
   const words = p => p.map(one => minus(one)).join(", "), each = (count, f) => Array.from({ length: count }, (_, k) => f(k));
