@@ -21,7 +21,7 @@ from evidence import ROOT, write_record
 sys.path[:0] = [str(ROOT), str(ROOT / "book"), str(ROOT / "book" / "_ext")]
 
 from served import CHROMIUM_ARGUMENTS, served  # noqa: E402
-from table_of_contents import pages_in_contents  # noqa: E402
+from table_of_contents import pages_of_site  # noqa: E402
 
 from tests.browser.speed import WINDOWS, Arrival, CompressingHandler, arrive  # noqa: E402
 from tests.debian_packages import CHROMIUM  # noqa: E402
@@ -59,7 +59,7 @@ def measure_pages() -> None:
     """Write the record of the pages."""
     if not SITE.is_dir():
         raise SystemExit("There is no site to measure: python book/build.py")
-    found = arrivals([*pages_in_contents(), "search"])
+    found = arrivals([*pages_of_site(), "search"])
     every = [one for page in found.values() for one in page.values()]
     weights, shifts, paints = ([getattr(one, name) for one in every] for name in ("weight", "shift", "paint"))
     heaviest = max(found, key=lambda page: max(one.weight for one in found[page].values()))
