@@ -151,4 +151,5 @@ def test_search_finds_a_chapter_by_its_title(chapter: str, browser, address: str
     page.goto(f"{address}/search.html?q={title}")
     result = page.locator(f"#search-results a[href*='{chapter}.html']").first
     result.wait_for(timeout=10_000)
+    assert title and result.is_visible()
     page.close()
